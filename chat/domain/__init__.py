@@ -1,0 +1,1 @@
+"""Plain values that every layer shares; standard library only."""

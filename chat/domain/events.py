@@ -1,0 +1,171 @@
+"""What happens in a run, as a closed union: the log stores these, every encoder matches on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+RunState = Literal["queued", "loading", "reading", "thinking", "writing", "calling", "restarting"]
+FinishReason = Literal["stop", "length", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A worker took the run; `model` is the name that will answer."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """What the run is doing now. `position` counts from 1 while queued; `progress` runs from 0 to 1 while reading."""
+
+    state: RunState
+    position: int | None = None
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage given to the model under the number `[n]`."""
+
+    n: int
+    title: str
+    excerpt: str
+    document_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesFound:
+    """The passages that this answer may draw on."""
+
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of what the model thinks."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer, in Markdown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The model called a tool."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """The tool answered or failed."""
+
+    call_id: str
+    name: str
+    content: str
+    is_error: bool
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """Totals over all generations of the run. `cached_tokens` are prompt tokens that were not computed again."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    queued_ms: int
+    prompt_ms: int
+    completion_ms: int
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Speed of writing; 0 when nothing was written."""
+        return self.completion_tokens * 1000 / self.completion_ms if self.completion_ms else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The end of a run that did not fail."""
+
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """The end of a run by an error; `code` is one of `chat.domain.errors`, "interrupted" for a server that stopped."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+Event = (
+    RunStarted
+    | StatusChanged
+    | SourcesFound
+    | ReasoningDelta
+    | TextDelta
+    | ToolStarted
+    | ToolFinished
+    | UsageReported
+    | RunFinished
+    | RunFailed
+)
+Terminal = RunFinished | RunFailed
+
+_KINDS: dict[str, type[Event]] = {
+    "run_started": RunStarted,
+    "status_changed": StatusChanged,
+    "sources_found": SourcesFound,
+    "reasoning_delta": ReasoningDelta,
+    "text_delta": TextDelta,
+    "tool_started": ToolStarted,
+    "tool_finished": ToolFinished,
+    "usage_reported": UsageReported,
+    "run_finished": RunFinished,
+    "run_failed": RunFailed,
+}
+_KIND_OF = {cls: kind for kind, cls in _KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An event with its place in its run: `seq` counts 1, 2, 3 without gaps; `at_ms` since the run was created."""
+
+    seq: int
+    event: Event
+    at_ms: int
+
+
+def is_terminal(event: Event) -> bool:
+    """True for the one event that ends a run."""
+    return isinstance(event, (RunFinished, RunFailed))
+
+
+def kind_of(event: Event) -> str:
+    """The stored name of the event's type."""
+    return _KIND_OF[type(event)]
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """The event's fields, JSON-ready; together with `kind_of` it can be read back."""
+    return dataclasses.asdict(event)
+
+
+def event_from_dict(kind: str, data: Mapping[str, Any]) -> Event:
+    """Raises: KeyError for an unknown kind, TypeError for missing or unknown fields."""
+    if kind == "sources_found":
+        return SourcesFound(tuple(Source(**source) for source in data["sources"]))
+    return _KINDS[kind](**data)

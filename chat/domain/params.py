@@ -1,0 +1,88 @@
+"""How to generate: sampling parameters with bounds, and the request that the engine takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from chat.domain.errors import InvalidInput
+from chat.domain.messages import ChatMessage, ToolSpec
+
+MAX_STOP_STRINGS = 16
+MAX_STOP_CHARS = 256
+MAX_SEED = 2**32 - 1
+
+# Name, lowest, highest. llama.cpp itself accepts NaN, top_p 5 and top_k -5 without a word.
+_FLOAT_BOUNDS = (
+    ("temperature", 0.0, 2.0),
+    ("top_p", 0.0, 1.0),
+    ("min_p", 0.0, 1.0),
+    ("repeat_penalty", 0.5, 2.0),
+    ("frequency_penalty", -2.0, 2.0),
+    ("presence_penalty", -2.0, 2.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """Checked on construction, so that no other layer has to.
+
+    Temperature 0 is greedy. `top_k` 0 means all tokens. `max_tokens` None means up to the end of the context.
+    `seed` None draws a new one for each generation.
+
+    Raises: InvalidInput naming the field and its bounds.
+    """
+
+    temperature: float = 0.7
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, low, high in _FLOAT_BOUNDS:
+            _check_float(name, getattr(self, name), low, high)
+        _check_int("top_k", self.top_k, 0, 1_000_000)
+        if self.seed is not None:
+            _check_int("seed", self.seed, 0, MAX_SEED)
+        if self.max_tokens is not None:
+            _check_int("max_tokens", self.max_tokens, 1, 10_000_000)
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        if len(self.stop) > MAX_STOP_STRINGS:
+            raise InvalidInput(f"stop has {len(self.stop)} strings; at most {MAX_STOP_STRINGS} are allowed.")
+        for stop in self.stop:
+            if not isinstance(stop, str) or not 0 < len(stop) <= MAX_STOP_CHARS:
+                raise InvalidInput(f"Each stop string must have 1 to {MAX_STOP_CHARS} characters.")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One call of the model.
+
+    `scope` names whose text this is: cached prefixes are shared only within a scope. `reply_prefix` is text that the
+    reply already begins with (Continue, or a restarted engine): the model goes on after it, and it is not yielded again.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    params: SamplingParams = field(default_factory=SamplingParams)
+    tools: tuple[ToolSpec, ...] = ()
+    scope: str = ""
+    reply_prefix: str = ""
+
+
+def _check_float(name: str, value: object, low: float, high: float) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
+        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}.")
+
+
+def _check_int(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.")
