@@ -1,0 +1,1 @@
+"""Inference: GGUF models on llama.cpp. Knows no Django, no HTTP and no database."""
