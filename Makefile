@@ -1,0 +1,58 @@
+# One command from a bare machine to a running program: `make run`. All targets: `make help`.
+.DEFAULT_GOAL := help
+.PHONY: help install run dev test check format lock starter starter-eval clean
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+export HOST PORT
+
+BIN := .venv/bin
+TEST_ARGS ?=
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+install: ## make .venv, install the locked packages, compile llama.cpp for this processor (once)
+	@$(PYTHON) scripts/setup.py
+
+run: install ## install what is missing, then serve on HOST (127.0.0.1) and PORT (8000)
+	@exec $(BIN)/python manage.py serve
+
+dev: install ## the same, and reload when a file changes
+	@exec $(BIN)/python manage.py serve --reload
+
+test: install-dev check ## make check, then the whole test suite (TEST_ARGS= go to pytest)
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: install-dev
+install-dev:
+	@$(PYTHON) scripts/setup.py --dev
+
+check: install-dev ## lint, formatting, types, layers, Django's own checks in production mode
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	PARLEY_DEBUG=0 PARLEY_DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: install-dev ## format the code and mend what can be mended by a tool
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# A universal lock: the same file serves Python 3.11 and newer on Linux and macOS.
+LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: install-dev ## pin the newest fitting versions of all packages again
+	$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
+	$(LOCK) --upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+starter: install ## train the starter model again (hours; models/starter/README.md)
+	$(MAKE) -C models/starter all
+
+starter-eval: install ## measure the starter model
+	$(MAKE) -C models/starter eval
+
+clean: ## remove .venv and caches; var/ (your data) and models/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
