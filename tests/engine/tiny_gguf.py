@@ -1,7 +1,7 @@
 """Writes tiny llama models with random weights: real files for llama.cpp, made in a few milliseconds.
 
-The weights carry one trick: dimension 0 of the hidden state is constant, so column 0 of the output matrix works as a
-bias per token. With it a random model speaks printable ASCII, and ends as often as the test wants.
+The weights carry one trick: dimension 0 of the hidden state is constant, so column 0 of the output matrix works
+as a bias per token. With it a random model speaks printable ASCII, and ends as often as the test wants.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def write_tiny_gguf(
 ) -> Path:
     """Write a model that stock llama.cpp loads and decodes; returns `path`.
 
-    `alphabet` "ascii" keeps the text printable, "bytes" lets half characters come. `end_bias` favours the end-of-turn
-    token (the last special one): -30 ends never, 0 after 40 to 90 tokens, 6 after about ten, 30 at once.
+    `alphabet` "ascii" keeps the text printable, "bytes" lets half characters come. `end_bias` favours the
+    end-of-turn token (the last special one): -30 ends never, 0 after 40 to 90 tokens, 6 after about ten, 30 at once.
     The same arguments give the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _vocabulary(special_tokens: Sequence[str]) -> tuple[list[str], list[str]]:
     letters = _byte_letters()
     tokens = list(letters)
     merges: list[str] = []
-    for word in (spelled for word in _WORDS for spelled in (word, letters[ord(" ")] + word)):
+    for word in [*_WORDS, *(letters[ord(" ")] + word for word in _WORDS)]:
         for split in range(1, len(word)):
             if word[: split + 1] not in tokens:
                 merges.append(f"{word[:split]} {word[split]}")
