@@ -45,6 +45,13 @@ class SourcesFound:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryTrimmed:
+    """The oldest `num_messages` of the conversation no longer fit into the context and were left out."""
+
+    num_messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningDelta:
     """More of what the model thinks."""
 
@@ -115,6 +122,7 @@ Event = (
     RunStarted
     | StatusChanged
     | SourcesFound
+    | HistoryTrimmed
     | ReasoningDelta
     | TextDelta
     | ToolStarted
@@ -129,6 +137,7 @@ _KINDS: dict[str, type[Event]] = {
     "run_started": RunStarted,
     "status_changed": StatusChanged,
     "sources_found": SourcesFound,
+    "history_trimmed": HistoryTrimmed,
     "reasoning_delta": ReasoningDelta,
     "text_delta": TextDelta,
     "tool_started": ToolStarted,

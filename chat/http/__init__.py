@@ -1,0 +1,1 @@
+"""What every HTTP door shares: streaming, errors, who is asking."""

@@ -1,0 +1,100 @@
+"""Conversations: trees of messages, of which `leaf` says which branch is shown."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Self
+
+from django.db import models
+
+from chat.domain.messages import Part, part_from_dict, part_to_dict, text_of
+from chat.models.access import Owned, OwnedQuerySet
+
+TITLE_MAX_CHARS = 120
+
+
+class ConversationQuerySet(OwnedQuerySet):
+    """Conversations as a person sees them."""
+
+    def kept(self) -> Self:
+        """Without those deleted (which can still be brought back for a while)."""
+        return self.filter(deleted_at__isnull=True)
+
+
+class Conversation(Owned):
+    """A tree of messages with one branch on show."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    title = models.CharField(max_length=TITLE_MAX_CHARS, blank=True)
+    model = models.CharField(max_length=200, blank=True, help_text="Empty: the default model.")
+    leaf = models.ForeignKey("chat.Message", on_delete=models.SET_NULL, null=True, related_name="+")
+    is_unread = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(db_index=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta(Owned.Meta):
+        indexes = [
+            models.Index(fields=["owner", "-updated_at"], name="conversation_of_owner"),
+            models.Index(fields=["guest_key", "-updated_at"], name="conversation_of_guest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or "New chat"
+
+    def path_ids(self) -> list[int]:
+        """Ids of the shown branch, oldest first. One query, two columns: long chats open as fast as short ones."""
+        parent_of = dict(self.messages.values_list("pk", "parent_id"))
+        ids: list[int] = []
+        current = self.leaf_id
+        while current is not None and current in parent_of:
+            ids.append(current)
+            current = parent_of.pop(current)  # popped, so that a damaged tree cannot loop
+        return ids[::-1]
+
+    def path(self) -> list[Message]:
+        """The shown branch, oldest first, in two queries."""
+        return self.messages_by_ids(self.path_ids())
+
+    def messages_by_ids(self, ids: list[int]) -> list[Message]:
+        """Some of this conversation's messages, in the order asked for."""
+        found = self.messages.in_bulk(ids)
+        return [found[pk] for pk in ids if pk in found]
+
+
+class Message(models.Model):
+    """One turn. `parent` is the only structure; `key` makes a repeated post find the first one."""
+
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="children")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    parts = models.JSONField(default=list)
+    key = models.UUIDField(default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "key"], name="message_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.text[:40]}"
+
+    @property
+    def content(self) -> tuple[Part, ...]:
+        """The parts as values."""
+        return tuple(part_from_dict(part) for part in self.parts)
+
+    @property
+    def text(self) -> str:
+        """The words for the reader."""
+        return text_of(self.content)
+
+    def set_content(self, parts: Iterable[Part]) -> None:
+        """Change `parts` in memory; the caller saves."""
+        self.parts = [part_to_dict(part) for part in parts]

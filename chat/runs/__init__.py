@@ -1,0 +1,1 @@
+"""The one service: from a posted message to its last event."""

@@ -1,0 +1,140 @@
+"""Every setting, read once. The README's table lists those that start with PARLEY_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatsite.env import env_bool, env_choice, env_float, env_int, env_list, env_path, env_secret, env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Parley's own (typed in chat/conf.py) -----------------------------------------------------------------------
+PARLEY_DATA_DIR = env_path("PARLEY_DATA_DIR", BASE_DIR / "var")
+PARLEY_MODELS_DIR = env_path("PARLEY_MODELS_DIR", BASE_DIR / "models")
+PARLEY_MODEL = env_str("PARLEY_MODEL")
+PARLEY_SYSTEM_PROMPT = env_str(
+    "PARLEY_SYSTEM_PROMPT", "You are Parley's assistant. Answer briefly and truthfully."
+)
+PARLEY_TEMPERATURE = env_float("PARLEY_TEMPERATURE", 0.7, low=0, high=2)
+PARLEY_MAX_TOKENS = env_int("PARLEY_MAX_TOKENS", 2048, low=1, high=1_000_000)
+PARLEY_SLOTS = env_int("PARLEY_SLOTS", 4, low=1, high=64)
+PARLEY_CONTEXT_TOKENS = env_int("PARLEY_CONTEXT_TOKENS", 0, low=0, high=10_000_000)
+PARLEY_THREADS = env_int("PARLEY_THREADS", 0, low=0, high=1024)
+PARLEY_GPU_LAYERS = env_int("PARLEY_GPU_LAYERS", -1, low=-1, high=10_000)
+PARLEY_PREFIX_CACHE_MB = env_int("PARLEY_PREFIX_CACHE_MB", 0, low=0, high=1_000_000)
+PARLEY_MAX_QUEUE = env_int("PARLEY_MAX_QUEUE", 200, low=1, high=100_000)
+PARLEY_TOOLS = env_list("PARLEY_TOOLS", ["calculator", "clock"])
+PARLEY_ACCESS = env_choice("PARLEY_ACCESS", ["open", "login"])
+PARLEY_SIGNUP = env_choice("PARLEY_SIGNUP", ["open", "closed"])
+PARLEY_HTTPS = env_bool("PARLEY_HTTPS", default=False)
+PARLEY_DEBUG = env_bool("PARLEY_DEBUG", default=False)
+
+# --- Django -----------------------------------------------------------------------------------------------------
+DEBUG = PARLEY_DEBUG
+SECRET_KEY = env_secret("PARLEY_SECRET_KEY", PARLEY_DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env_list("PARLEY_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env_list("PARLEY_ORIGINS")
+ROOT_URLCONF = "chatsite.urls"
+ASGI_APPLICATION = "chatsite.asgi.application"
+AUTH_USER_MODEL = "chat.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = env_str("TZ", "UTC") or "UTC"
+USE_TZ = True
+
+INSTALLED_APPS = [
+    "daphne",
+    "chat",
+    "allauth",
+    "allauth.account",
+    "channels",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": PARLEY_DATA_DIR / "parley.sqlite3",
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {
+            "timeout": 20,
+            # WAL alone makes locking worse: 705 of 1,600 read-then-write transactions failed with DEFERRED, none with this.
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
+                "PRAGMA journal_size_limit=67108864;"
+            ),
+        },
+        # On disk also in tests: several threads write at once, which an in-memory database does not allow.
+        "TEST": {"NAME": PARLEY_DATA_DIR / "test.sqlite3"},
+    }
+}
+
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = PARLEY_DATA_DIR / "static"
+# Served straight from `static/`, so that there is no collectstatic step before the first start.
+WHITENOISE_USE_FINDERS = True
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+if PARLEY_HTTPS:
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
