@@ -1,7 +1,7 @@
 """Writes tiny llama models with random weights: real files for llama.cpp, made in a few milliseconds.
 
-The weights carry one trick: dimension 0 of the hidden state is constant, so column 0 of the output matrix works
-as a bias per token. With it a random model speaks printable ASCII, and ends as often as the test wants.
+The weights carry one trick: dimension 0 of the hidden state is constant, so column 0 of the output matrix
+is a bias per token. With it a random model speaks printable ASCII, and ends as often as the test wants.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float32]
 Alphabet = Literal["ascii", "bytes"]
+StoredAs = Literal["F32", "F16", "Q8_0"]
 
 CHATML_TEMPLATE = (
     "{%- for message in messages %}"
@@ -36,6 +37,11 @@ NUM_HEADS = 4
 NUM_KV_HEADS = 2
 
 _WORDS = ("the", "and", "ing", "you", "her", "that", "with", "have", "this", "word")
+_FILE_TYPES = {
+    "F32": gguf.LlamaFileType.ALL_F32,
+    "F16": gguf.LlamaFileType.MOSTLY_F16,
+    "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+}
 _NEVER = -30.0
 _CONSTANT = 4.0
 
@@ -51,18 +57,19 @@ def write_tiny_gguf(
     special_tokens: Sequence[str] = SPECIAL_TOKENS,
     alphabet: Alphabet = "ascii",
     end_bias: float = _NEVER,
-    tensor_type: Literal["F32", "F16", "Q8_0"] = "F32",
+    tensor_type: StoredAs = "F32",
 ) -> Path:
     """Write a model that stock llama.cpp loads and decodes; returns `path`.
 
     `alphabet` "ascii" keeps the text printable, "bytes" lets half characters come. `end_bias` favours the
-    end-of-turn token (the last special one): -30 ends never, 0 after 40 to 90 tokens, 6 after about ten, 30 at once.
+    token that ends the turn (the last special one): -30 never, 0 after 40 to 90 tokens, 6 after ten.
     The same arguments give the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(path, "llama")
     tokens, merges = _vocabulary(special_tokens)
     _add_metadata(writer, name, context_tokens, len(tokens))
+    writer.add_file_type(_FILE_TYPES[tensor_type])
     if has_tokenizer:
         _add_tokenizer(writer, tokens, merges, len(special_tokens))
     if template is not None:
@@ -80,7 +87,6 @@ def _add_metadata(writer: gguf.GGUFWriter, name: str, context_tokens: int, num_t
     writer.add_type("model")
     writer.add_name(name)
     writer.add_license("MIT")
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_context_length(context_tokens)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(NUM_LAYERS)
