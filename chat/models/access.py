@@ -23,12 +23,17 @@ class Actor:
     @property
     def scope(self) -> str:
         """A name for this person under which the engine keeps cached text apart from everyone else's."""
-        return f"user:{self.user.pk}" if self.user else f"guest:{self.guest_key}"
+        return scope_of(self.user.pk if self.user else None, self.guest_key)
 
     @property
     def ownership(self) -> dict[str, Any]:
         """The field values of a row that belongs to this actor."""
         return {"owner": self.user} if self.user else {"guest_key": self.guest_key}
+
+
+def scope_of(user_id: int | None, guest_key: uuid.UUID | None) -> str:
+    """See `Actor.scope`."""
+    return f"user:{user_id}" if user_id is not None else f"guest:{guest_key}"
 
 
 class OwnedQuerySet(models.QuerySet[Any]):
@@ -60,3 +65,8 @@ class Owned(models.Model):
                 name="%(class)s_has_one_owner",
             )
         ]
+
+    @property
+    def scope(self) -> str:
+        """The owner's `Actor.scope`."""
+        return scope_of(self.owner_id, self.guest_key)

@@ -45,11 +45,14 @@ class Conversation(Owned):
     def __str__(self) -> str:
         return self.title or "New chat"
 
-    def path_ids(self) -> list[int]:
-        """Ids of the shown branch, oldest first. One query, two columns: long chats open as fast as short ones."""
+    def path_ids(self, to: int | None = None) -> list[int]:
+        """Ids of the branch that ends at message `to` (the shown one by default), oldest first.
+
+        One query, two columns: long chats open as fast as short ones.
+        """
         parent_of = dict(self.messages.values_list("pk", "parent_id"))
         ids: list[int] = []
-        current = self.leaf_id
+        current = to if to is not None else self.leaf_id
         while current is not None and current in parent_of:
             ids.append(current)
             current = parent_of.pop(current)  # popped, so that a damaged tree cannot loop

@@ -1,0 +1,26 @@
+"""A word to a run that it should end, and why."""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+Reason = Literal["stopped", "shutdown"]
+
+
+class CancelToken:
+    """Set once; the first reason stands."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reason: Reason | None = None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the run should end; None while it may go on."""
+        return self._reason
+
+    def set(self, reason: Reason) -> None:
+        """Ask the run to end. Does nothing the second time."""
+        with self._lock:
+            self._reason = self._reason or reason

@@ -1,0 +1,174 @@
+"""RunService: the only door for views. Each verb is one short transaction; the run begins when it has committed."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from chat.conf import ChatConf
+from chat.domain.errors import Conflict, InvalidInput
+from chat.domain.messages import TextPart
+from chat.models import Actor, Conversation, Message, Run
+from chat.models.conversation import TITLE_MAX_CHARS
+from chat.models.run import LIVE
+from chat.runs.pool import RunPool
+from chat.runs.titles import title_from
+
+MAX_MESSAGE_CHARS = 100_000
+UNDO_WINDOW = timedelta(days=7)
+
+# Names the conversation that a repeated first post must find again.
+_FIRST_POST = uuid.UUID("5b1c7a0e-6a55-4d0c-9f0e-2f2f3d6f5a10")
+
+
+@dataclass(frozen=True, slots=True)
+class RunService:
+    """Posts, retries, continues, stops; every method raises ChatError with words for the user."""
+
+    pool: RunPool
+    conf: ChatConf
+
+    def start_conversation(self, actor: Actor, text: str, *, key: uuid.UUID, model: str = "") -> Run:
+        """A new conversation with its first message. The same actor and key again find the same run."""
+        text = _checked_text(text)
+        pk = uuid.uuid5(_FIRST_POST, f"{actor.scope}:{key}")
+        if existing := Conversation.objects.visible_to(actor).filter(pk=pk).first():
+            return self.post_message(existing, text, key=key)
+        self.pool.check_room()
+        try:
+            with transaction.atomic():
+                conversation = Conversation.objects.create(
+                    pk=pk, title=title_from(text), model=model, updated_at=timezone.now(), **actor.ownership
+                )
+                return self._post(conversation, text, key)
+        except IntegrityError:  # the same post twice at the same moment
+            return self._run_of_key(Conversation.objects.get(pk=pk), key) or _busy()
+
+    def post_message(self, conversation: Conversation, text: str, *, key: uuid.UUID) -> Run:
+        """A message at the end of the shown branch. The same key again finds the same run.
+
+        Raises: Conflict while an answer is being written, InvalidInput, Overloaded.
+        """
+        text = _checked_text(text)
+        if run := self._run_of_key(conversation, key):
+            return run
+        self.pool.check_room()
+        try:
+            with transaction.atomic():
+                return self._post(conversation, text, key)
+        except IntegrityError:
+            return self._run_of_key(conversation, key) or _busy()
+
+    def regenerate(self, reply: Message) -> Run:
+        """Another answer to the same question, beside the old one, which stays.
+
+        Raises: Conflict while an answer is being written, InvalidInput when `reply` is no answer, Overloaded.
+        """
+        _check_is_reply(reply)
+        self.pool.check_room()
+        try:
+            with transaction.atomic():
+                sibling = Message.objects.create(
+                    conversation=reply.conversation, parent=reply.parent, role=Message.Role.ASSISTANT
+                )
+                return self._begin(sibling)
+        except IntegrityError:
+            return _busy()
+
+    def continue_message(self, reply: Message) -> Run:
+        """Go on where the answer stopped; its text stays and grows.
+
+        Raises: Conflict while an answer is being written, InvalidInput when `reply` is no answer, Overloaded.
+        """
+        _check_is_reply(reply)
+        self.pool.check_room()
+        try:
+            with transaction.atomic():
+                return self._begin(reply)
+        except IntegrityError:
+            return _busy()
+
+    def cancel(self, run: Run) -> None:
+        """Stop the run; its text stays. Does nothing for one that has ended."""
+        self.pool.cancel(run.pk)
+
+    def rename(self, conversation: Conversation, title: str) -> None:
+        """Raises: InvalidInput for an empty or too long title."""
+        title = " ".join(title.split())
+        if not title:
+            raise InvalidInput("A title needs at least one character.")
+        if len(title) > TITLE_MAX_CHARS:
+            raise InvalidInput(f"A title has at most {TITLE_MAX_CHARS} characters; this one has {len(title)}.")
+        conversation.title = title
+        conversation.save(update_fields=["title"])
+
+    def delete(self, conversation: Conversation) -> None:
+        """Stop what runs and put the conversation aside; `restore` brings it back within `UNDO_WINDOW`."""
+        for run in conversation.runs.filter(status__in=LIVE):
+            self.cancel(run)
+        conversation.deleted_at = timezone.now()
+        conversation.save(update_fields=["deleted_at"])
+
+    def restore(self, conversation: Conversation) -> None:
+        """Undo a deletion."""
+        conversation.deleted_at = None
+        conversation.save(update_fields=["deleted_at"])
+
+    def purge_deleted(self) -> int:
+        """Remove for good what was deleted longer ago than `UNDO_WINDOW`; returns how many conversations."""
+        old = Conversation.objects.filter(deleted_at__lt=timezone.now() - UNDO_WINDOW)
+        num_conversations = old.count()
+        old.exclude(runs__status__in=LIVE).delete()
+        return num_conversations
+
+    def _post(self, conversation: Conversation, text: str, key: uuid.UUID) -> Run:
+        question = Message(
+            conversation=conversation, parent_id=conversation.leaf_id, role=Message.Role.USER, key=key
+        )
+        question.set_content([TextPart(text)])
+        question.save()
+        reply = Message.objects.create(
+            conversation=conversation, parent=question, role=Message.Role.ASSISTANT
+        )
+        return self._begin(reply)
+
+    def _begin(self, reply: Message) -> Run:
+        conversation = reply.conversation
+        run = Run.objects.create(conversation=conversation, reply=reply, model=conversation.model)
+        conversation.leaf = reply
+        conversation.updated_at = timezone.now()
+        conversation.save(update_fields=["leaf", "updated_at"])
+        transaction.on_commit(lambda: self.pool.submit(run))
+        return run
+
+    def _run_of_key(self, conversation: Conversation, key: uuid.UUID) -> Run | None:
+        return Run.objects.filter(reply__parent__conversation=conversation, reply__parent__key=key).first()
+
+
+def _checked_text(text: str) -> str:
+    text = text.strip().replace("\x00", "")
+    if not text:
+        raise InvalidInput("The message is empty.", hint="Write something first.")
+    if len(text) > MAX_MESSAGE_CHARS:
+        raise InvalidInput(
+            f"The message has {len(text):,} characters; at most {MAX_MESSAGE_CHARS:,} are allowed.",
+            hint="Send it in several messages.",
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("The message holds a broken character.", hint="Type or paste it again.") from None
+    return text
+
+
+def _check_is_reply(message: Message) -> None:
+    if message.role != Message.Role.ASSISTANT or message.parent_id is None:
+        raise InvalidInput("Only an answer can be written again or continued.")
+
+
+def _busy() -> Run:
+    raise Conflict("An answer is still being written in this conversation.")
