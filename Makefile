@@ -46,6 +46,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --pytho
 lock: install-dev ## pin the newest fitting versions of all packages again
 	$(LOCK) --upgrade pyproject.toml --output-file requirements.lock
 	$(LOCK) --upgrade --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --upgrade --group pyproject.toml:native --output-file requirements-build.lock
 
 starter: install ## train the starter model again (hours; models/starter/README.md)
 	$(MAKE) -C models/starter all

@@ -1,0 +1,1 @@
+"""What `make install` runs: standard library only, on the system's Python."""
