@@ -21,7 +21,7 @@ PARLEY_SLOTS = env_int("PARLEY_SLOTS", 4, low=1, high=64)
 PARLEY_CONTEXT_TOKENS = env_int("PARLEY_CONTEXT_TOKENS", 0, low=0, high=10_000_000)
 PARLEY_THREADS = env_int("PARLEY_THREADS", 0, low=0, high=1024)
 PARLEY_GPU_LAYERS = env_int("PARLEY_GPU_LAYERS", -1, low=-1, high=10_000)
-PARLEY_PREFIX_CACHE_MB = env_int("PARLEY_PREFIX_CACHE_MB", 0, low=0, high=1_000_000)
+PARLEY_PREFIX_CACHE_MB = env_int("PARLEY_PREFIX_CACHE_MB", 512, low=0, high=1_000_000)
 PARLEY_MAX_QUEUE = env_int("PARLEY_MAX_QUEUE", 200, low=1, high=100_000)
 PARLEY_TOOLS = env_list("PARLEY_TOOLS", ["calculator", "clock"])
 PARLEY_ACCESS = env_choice("PARLEY_ACCESS", ["open", "login"])
@@ -90,7 +90,8 @@ DATABASES = {
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             "timeout": 20,
-            # WAL alone makes locking worse: 705 of 1,600 read-then-write transactions failed with DEFERRED, none with this.
+            # WAL alone makes locking worse: 705 of 1,600 read-then-write transactions failed with DEFERRED,
+            # none with this.
             "transaction_mode": "IMMEDIATE",
             "init_command": (
                 "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"

@@ -1,22 +1,22 @@
 """The errors that a user may see. Each has a stable `code`, a `message` and a `hint` on what to do.
 
-    ChatError
-    ├── InvalidInput            a field is missing, too long or out of bounds
-    ├── NotFound                no such thing, or it is not the caller's
-    ├── NotAllowed              the caller is known but may not do this
-    ├── Conflict                the conversation is already writing an answer
-    ├── Overloaded              the queue is full: come back later (`retry_after_s`)
-    ├── Interrupted             the server stopped in the middle of an answer
-    ├── ModelError
-    │   ├── ModelNotFound       no such model in the models folder
-    │   ├── ModelUnreadable     the file is truncated, hostile or not GGUF
-    │   ├── ModelUnsupported    a good file that this engine cannot run
-    │   └── OutOfMemory         the model or its context does not fit
-    ├── PromptError
-    │   ├── ContextOverflow     the prompt is longer than the model's context
-    │   └── TemplateFailed      the model's chat template raised or ran too long
-    ├── EngineFailed            the engine process died or stopped answering
-    └── ToolFailed              a tool raised, timed out or refused its input
+ChatError
+├── InvalidInput            a field is missing, too long or out of bounds
+├── NotFound                no such thing, or it is not the caller's
+├── NotAllowed              the caller is known but may not do this
+├── Conflict                the conversation is already writing an answer
+├── Overloaded              the queue is full: come back later (`retry_after_s`)
+├── Interrupted             the server stopped in the middle of an answer
+├── ModelError
+│   ├── ModelNotFound       no such model in the models folder
+│   ├── ModelUnreadable     the file is truncated, hostile or not GGUF
+│   ├── ModelUnsupported    a good file that this engine cannot run
+│   └── OutOfMemory         the model or its context does not fit
+├── PromptError
+│   ├── ContextOverflow     the prompt is longer than the model's context
+│   └── TemplateFailed      the model's chat template raised or ran too long
+├── EngineFailed            the engine process died or stopped answering
+└── ToolFailed              a tool raised, timed out or refused its input
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class SamplingParams:
         if len(self.stop) > MAX_STOP_STRINGS:
             raise InvalidInput(f"stop has {len(self.stop)} strings; at most {MAX_STOP_STRINGS} are allowed.")
         for stop in self.stop:
-            if not isinstance(stop, str) or not 0 < len(stop) <= MAX_STOP_CHARS:
+            if not 0 < len(stop) <= MAX_STOP_CHARS:
                 raise InvalidInput(f"Each stop string must have 1 to {MAX_STOP_CHARS} characters.")
 
 
@@ -67,7 +67,8 @@ class GenerationRequest:
     """One call of the model.
 
     `scope` names whose text this is: cached prefixes are shared only within a scope. `reply_prefix` is text that the
-    reply already begins with (Continue, or a restarted engine): the model goes on after it, and it is not yielded again.
+    reply already begins with (Continue, or a restarted engine): the model goes on after it, and it is not yielded
+    again.
     """
 
     messages: tuple[ChatMessage, ...]

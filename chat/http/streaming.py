@@ -38,7 +38,9 @@ class Encoder(Protocol):
 def cursor_of(request: HttpRequest) -> int:
     """How far the client has read: the greater of `?after=` and `Last-Event-ID`; 0 for none or nonsense."""
     given = (request.GET.get("after", ""), request.headers.get("Last-Event-ID", ""))
-    return max((int(text) for text in given if text.isascii() and text.isdigit() and len(text) < 10), default=0)
+    return max(
+        (int(text) for text in given if text.isascii() and text.isdigit() and len(text) < 10), default=0
+    )
 
 
 async def stream_run(

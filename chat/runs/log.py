@@ -127,7 +127,9 @@ class EventLog:
         rows = LoggedEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq")
         return [row.numbered for row in rows]
 
-    async def follow(self, run_id: int, after: int = 0, tick_s: float = 15.0) -> AsyncIterator[list[Numbered]]:
+    async def follow(
+        self, run_id: int, after: int = 0, tick_s: float = 15.0
+    ) -> AsyncIterator[list[Numbered]]:
         """Batches as they come, each in order and without gaps; `[]` when `tick_s` passed in silence.
 
         Ends after the terminal event, or at once for a run that is neither live nor ended (the server is starting).

@@ -48,7 +48,9 @@ def build_request(
     done, prefix = split_reply(reply)
     messages = [ChatMessage.of("system", system_prompt)] if system_prompt else []
     for message in history:
-        messages += chat_messages("user" if message.role == Message.Role.USER else "assistant", message.content)
+        messages += chat_messages(
+            "user" if message.role == Message.Role.USER else "assistant", message.content
+        )
     messages += chat_messages("assistant", done)
     return GenerationRequest(tuple(messages), params, tools, scope, reply_prefix=prefix)
 
@@ -117,7 +119,11 @@ def _raw(part: Part) -> str:
 
 
 def _num_bytes(request: GenerationRequest) -> int:
-    return len(repr(request.messages).encode()) + len(repr(request.tools).encode()) + len(request.reply_prefix.encode())
+    return (
+        len(repr(request.messages).encode())
+        + len(repr(request.tools).encode())
+        + len(request.reply_prefix.encode())
+    )
 
 
 def _possible_cuts(messages: Sequence[ChatMessage]) -> list[int]:

@@ -32,6 +32,7 @@ from chat.domain.events import (
 )
 from chat.domain.messages import Part, ReasoningPart, TextPart, ToolCall, ToolResult, part_to_dict
 from chat.domain.reply import ReplyBuilder
+from chat.domain.trace import tracing
 from chat.engine.pieces import (
     CallPiece,
     EndPiece,
@@ -125,9 +126,10 @@ class Runner:
 
     def execute(self, run_id: int, token: CancelToken) -> None:
         """Carry the run to its end. Every failure becomes its last event: nobody is left waiting."""
-        journal = Journal(self._log, run_id)
-        end = self._end_of(run_id, journal, token)
-        journal.finish(end, save=partial(save_end, run_id, journal.reply, end))
+        with tracing(run_id):
+            journal = Journal(self._log, run_id)
+            end = self._end_of(run_id, journal, token)
+            journal.finish(end, save=partial(save_end, run_id, journal.reply, end))
 
     def _end_of(self, run_id: int, journal: Journal, token: CancelToken) -> Terminal:
         try:

@@ -102,7 +102,9 @@ class RunService:
         if not title:
             raise InvalidInput("A title needs at least one character.")
         if len(title) > TITLE_MAX_CHARS:
-            raise InvalidInput(f"A title has at most {TITLE_MAX_CHARS} characters; this one has {len(title)}.")
+            raise InvalidInput(
+                f"A title has at most {TITLE_MAX_CHARS} characters; this one has {len(title)}."
+            )
         conversation.title = title
         conversation.save(update_fields=["title"])
 

@@ -17,29 +17,14 @@ SIGNIFICANT_DIGITS = 12
 
 Number = int | float | Fraction
 
-_BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: lambda a, b: a / b if isinstance(a, float) or isinstance(b, float) else Fraction(a) / Fraction(b),
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: lambda a, b: _power(a, b),
-}
-_UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
-_FUNCTIONS: dict[str, Callable[..., Number]] = {
-    "sqrt": lambda x: _square_root(x),
-    "abs": abs,
-    "round": lambda x, digits=0: _round(x, int(digits)),
-    "min": min,
-    "max": max,
-}
 _NAMES: dict[str, Number] = {"pi": math.pi, "e": math.e}
 _SPELLINGS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**", "\u00a0": " "})
 
 
 def calculator(expression: str) -> str:
-    """Work out an arithmetic expression. Operators + - * / // % ** and brackets; functions sqrt, abs, round, min, max."""
+    """Work out an arithmetic expression. Operators + - * / // % ** and brackets; functions sqrt, abs, round, min,
+    max.
+    """
     if len(expression) > MAX_CHARS:
         raise ToolFailed(f"The expression has {len(expression)} characters; at most {MAX_CHARS} are allowed.")
     try:
@@ -60,7 +45,7 @@ def _value(node: ast.expr, depth: int) -> Number:
         case ast.Constant(value=bool()):
             raise ToolFailed("True and False are not numbers.")
         case ast.Constant(value=int() | float() as number):
-            return _bounded(number if isinstance(number, int) else _exact(node, number))
+            return _bounded(number if isinstance(number, int) else _exact(number))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return _bounded(_BINARY[type(op)](_value(left, depth - 1), _value(right, depth - 1)))
         case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _UNARY:
@@ -72,15 +57,13 @@ def _value(node: ast.expr, depth: int) -> Number:
     raise ToolFailed("Only numbers, + - * / // % **, brackets, sqrt, abs, round, min and max are understood.")
 
 
-def _exact(node: ast.expr, number: float) -> Number:
+def _exact(number: float) -> Number:
     """Decimals as fractions, so that 0.1 + 0.2 is 0.3; the shortest text of a float is what was written."""
     return Fraction(repr(number)) if math.isfinite(number) else number
 
 
 def _bounded(number: Number) -> Number:
     """Raises: OverflowError for numbers that would take long to go on with."""
-    if isinstance(number, complex):
-        raise TypeError("not a real number")
     if isinstance(number, float):
         if not math.isfinite(number):
             raise OverflowError
@@ -91,25 +74,34 @@ def _bounded(number: Number) -> Number:
     return number
 
 
+def _divide(a: Number, b: Number) -> Number:
+    return a / b if isinstance(a, float) or isinstance(b, float) else Fraction(a) / Fraction(b)
+
+
 def _power(base: Number, exponent: Number) -> Number:
-    if isinstance(exponent, Fraction) and exponent.denominator == 1:
-        exponent = int(exponent)
-    is_small = isinstance(exponent, int) and abs(exponent) <= MAX_BITS
-    if is_small and not isinstance(base, float) and base.numerator.bit_length() * abs(exponent) <= MAX_BITS:
-        return Fraction(base) ** exponent
-    return float(base) ** float(exponent)
+    """Exact for whole exponents of small numbers; a float else, so that 9**9**9 overflows at once."""
+    if not isinstance(base, float) and not isinstance(exponent, float) and exponent.denominator == 1:
+        exact, times = Fraction(base), int(exponent)
+        if max(exact.numerator.bit_length(), exact.denominator.bit_length()) * abs(times) <= MAX_BITS:
+            return exact**times
+    if base < 0 and exponent != int(exponent):
+        raise ToolFailed("A negative number has no real root.")
+    return math.pow(base, exponent)
 
 
 def _square_root(number: Number) -> Number:
-    if not isinstance(number, float) and number >= 0:
+    if number < 0:
+        raise ToolFailed("A negative number has no real square root.")
+    if not isinstance(number, float):
         exact = Fraction(math.isqrt(number.numerator), math.isqrt(number.denominator))
         if exact * exact == number:
             return exact
     return math.sqrt(number)
 
 
-def _round(number: Number, digits: int) -> Number:
+def _round(number: Number, digits: Number = 0) -> Number:
     """Halves go up in size, as at school: Python's own rounds 2.5 to 2."""
+    digits = int(digits)
     if abs(digits) > 100:
         raise OverflowError
     scaled = abs(Fraction(number)) * Fraction(10) ** digits
@@ -119,8 +111,33 @@ def _round(number: Number, digits: int) -> Number:
 
 def _format(number: Number) -> str:
     """Whole numbers in full, others with 12 significant digits and no trailing zeros."""
-    if number == int(number) and abs(number) < 10**15:
-        return str(int(number))
-    if isinstance(number, (int, Fraction)) and number.denominator == 1 and abs(number) < 10**40:
-        return str(int(number))
+    whole = int(number)
+    if (
+        number == whole
+        and -(10**40) < whole < 10**40
+        and not (isinstance(number, float) and abs(whole) >= 2**53)
+    ):
+        return str(whole)
     return f"{float(number):.{SIGNIFICANT_DIGITS}g}"
+
+
+_BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: _divide,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+}
+_UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {
+    ast.UAdd: lambda number: number,
+    ast.USub: lambda number: -number,
+}
+_FUNCTIONS: dict[str, Callable[..., Number]] = {
+    "sqrt": _square_root,
+    "abs": abs,
+    "round": _round,
+    "min": min,
+    "max": max,
+}

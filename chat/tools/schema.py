@@ -28,7 +28,7 @@ def spec_of(function: Callable[..., str]) -> ToolSpec:
         "properties": {name: {"type": _TYPES[hints[name]]} for name in parameters},
         "required": [name for name, p in parameters.items() if p.default is inspect.Parameter.empty],
     }
-    description = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    description = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ").strip()
     return ToolSpec(function.__name__, description, schema)
 
 
