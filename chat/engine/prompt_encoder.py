@@ -1,0 +1,75 @@
+"""From a request to prompt tokens: template, begin token, and where the part ends that is the same for everyone."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from chat.domain.errors import ContextOverflow
+from chat.domain.messages import ChatMessage
+from chat.domain.params import GenerationRequest
+from chat.engine.backend import Backend
+from chat.engine.chat_template import ChatTemplate
+from chat.engine.prefix import TokenArray, common_length
+
+_MAX_REMEMBERED = 64
+# Two user messages that differ from the first character on: what two prompts have in common before them is no user's.
+_ANY_USER_MESSAGES = (ChatMessage.of("user", "0"), ChatMessage.of("user", "Z"))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """`text` is the rendered prompt without the reply's prefix; the first `num_shared` tokens hold no user's words."""
+
+    text: str
+    token_ids: list[int]
+    num_shared: int
+
+
+class PromptEncoder:
+    """Renders and tokenizes. `count` may be called from any thread, `encode` from the compute thread only."""
+
+    def __init__(self, backend: Backend, template: ChatTemplate) -> None:
+        self._backend = backend
+        self._template = template
+        self._shared_tokens: OrderedDict[str, TokenArray] = OrderedDict()
+
+    def count(self, request: GenerationRequest) -> int:
+        """Length of the prompt in tokens. Raises: TemplateFailed."""
+        return len(self._backend.tokenize(self._render(request) + request.reply_prefix))
+
+    def encode(self, request: GenerationRequest) -> EncodedPrompt:
+        """Raises: TemplateFailed; ContextOverflow with both counts when no token of a reply would fit."""
+        text = self._render(request)
+        token_ids = self._backend.tokenize(text + request.reply_prefix)
+        limit = self._backend.context_tokens
+        if len(token_ids) >= limit:
+            raise ContextOverflow(
+                f"The prompt has {len(token_ids)} tokens, but the model's context holds {limit}."
+            )
+        shared = self._shared_tokens_of(request)
+        return EncodedPrompt(text, token_ids, common_length(shared, np.array(token_ids, dtype=np.int32)))
+
+    def _render(self, request: GenerationRequest) -> str:
+        return self._template.render(request.messages, request.tools)
+
+    def _shared_tokens_of(self, request: GenerationRequest) -> TokenArray:
+        system = tuple(message for message in request.messages[:1] if message.role == "system")
+        key = repr((system, request.tools))
+        if key in self._shared_tokens:
+            self._shared_tokens.move_to_end(key)
+            return self._shared_tokens[key]
+        texts = [self._template.render((*system, message), request.tools) for message in _ANY_USER_MESSAGES]
+        tokens = np.array(self._backend.tokenize(_common_start(*texts)), dtype=np.int32)
+        self._shared_tokens[key] = tokens
+        if len(self._shared_tokens) > _MAX_REMEMBERED:
+            self._shared_tokens.popitem(last=False)
+        return tokens
+
+
+def _common_start(left: str, right: str) -> str:
+    pairs = enumerate(zip(left, right, strict=False))
+    end = next((place for place, (a, b) in pairs if a != b), min(len(left), len(right)))
+    return left[:end]

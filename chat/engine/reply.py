@@ -1,0 +1,136 @@
+"""One reply from its first state to its end: turns what the engine does into pieces. Knows no library."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from chat.domain.errors import ChatError
+from chat.domain.events import RunState
+from chat.engine.backend import Logits, Sampler
+from chat.engine.detokenizer import Detokenizer
+from chat.engine.generation import Update
+from chat.engine.pieces import (
+    CallPiece,
+    EndPiece,
+    EndReason,
+    GenerationUsage,
+    Piece,
+    ReasoningPiece,
+    StatePiece,
+    TextPiece,
+)
+from chat.engine.sequence import Sequence, SequenceStatus
+from chat.engine.tool_calls import ToolCallParser
+
+
+class Reply:
+    """The pieces of one sequence; `take_update` hands over those since the last call."""
+
+    def __init__(
+        self, sequence: Sequence, detokenizer: Detokenizer, parser: ToolCallParser, sampler: Sampler
+    ) -> None:
+        self.sequence = sequence
+        self._detokenizer = detokenizer
+        self._parser = parser
+        self._sampler = sampler
+        self._tokens: list[int] = []
+        self._pieces: list[Piece] = []
+        self._error: ChatError | None = None
+        self._state: StatePiece | None = None
+        self._has_calls = False
+        self._submitted_at = self._admitted_at = self._first_token_at = time.monotonic()
+
+    def replay(self, text: str, token_ids: Iterable[int]) -> None:
+        """Bring the parser to where the reply already is; its pieces were yielded before."""
+        self._parser.feed(text)
+        for token in token_ids:
+            self._sampler.accept(token)
+            pieces = self._parser.feed(self._detokenizer.push(token))
+            self._has_calls |= any(isinstance(piece, CallPiece) for piece in pieces)
+
+    def queue(self, position: int) -> None:
+        """Report the place in the queue."""
+        self._enter(StatePiece("queued", position=position))
+
+    def start_reading(self) -> None:
+        """A slot is there."""
+        self._admitted_at = self._first_token_at = time.monotonic()
+        self.report_progress()
+
+    def report_progress(self) -> None:
+        """Report how much of the prompt is computed."""
+        sequence = self.sequence
+        self._enter(StatePiece("reading", progress=sequence.num_computed / len(sequence.token_ids)))
+
+    def choose(self, logits: Logits) -> int:
+        """The next token, by the reply's own sampler."""
+        return self._sampler.sample(logits)
+
+    def write(self, token: int) -> bool:
+        """Add a token to the reply. True when a stop string is now complete."""
+        if not self.sequence.is_writing:
+            self._start_writing()
+        self.sequence.token_ids.append(token)
+        self._tokens.append(token)
+        self._add(self._parser.feed(self._detokenizer.push(token)))
+        return self._detokenizer.is_stopped
+
+    def end(self, reason: EndReason) -> None:
+        """Release what was held back and say how it ended."""
+        self._add(self._parser.feed(self._detokenizer.flush()))
+        self._add(self._parser.finish())
+        if reason == "stop" and self._has_calls:
+            reason = "tool_calls"
+        self._pieces.append(EndPiece(reason, self._usage()))
+
+    def fail(self, error: ChatError) -> None:
+        """End with an error."""
+        self._error = error
+
+    def take_update(self) -> Update | None:
+        """What is new, None when nothing is."""
+        if not (self._tokens or self._pieces or self._error):
+            return None
+        update = Update(self.sequence.id, tuple(self._tokens), tuple(self._pieces), self._error)
+        self._tokens, self._pieces = [], []
+        return update
+
+    def close(self) -> None:
+        """Free the sampler."""
+        self._sampler.close()
+
+    def _start_writing(self) -> None:
+        self._first_token_at = time.monotonic()
+        self.sequence.status = SequenceStatus.WRITING
+        self._enter(StatePiece("thinking" if self._parser.is_thinking else "writing"))
+
+    def _add(self, pieces: Iterable[Piece]) -> None:
+        for piece in pieces:
+            if (state := _STATE_OF.get(type(piece))) is not None:
+                self._enter(StatePiece(state))
+            self._has_calls |= isinstance(piece, CallPiece)
+            self._pieces.append(piece)
+
+    def _enter(self, state: StatePiece) -> None:
+        if state != self._state:
+            self._state = state
+            self._pieces.append(state)
+
+    def _usage(self) -> GenerationUsage:
+        now = time.monotonic()
+        return GenerationUsage(
+            prompt_tokens=self.sequence.num_prompt,
+            cached_tokens=min(self.sequence.num_cached, self.sequence.num_prompt),
+            completion_tokens=self.sequence.num_generated,
+            queued_ms=_to_ms(self._admitted_at - self._submitted_at),
+            prompt_ms=_to_ms(self._first_token_at - self._admitted_at),
+            completion_ms=_to_ms(now - self._first_token_at),
+        )
+
+
+_STATE_OF: dict[type[Piece], RunState] = {TextPiece: "writing", ReasoningPiece: "thinking"}
+
+
+def _to_ms(seconds: float) -> int:
+    return round(seconds * 1000)

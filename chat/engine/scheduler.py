@@ -1,0 +1,164 @@
+"""Which sequences run, and which of their tokens the next step computes. Knows no slots' contents and no library."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from chat.engine.backend import Chunk
+from chat.engine.budget import TokenBudget
+from chat.engine.sequence import Sequence, SequenceStatus
+
+# A prompt that is passed over ages by so many tokens a step: short prompts go first, long ones are not starved.
+AGEING_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's work, sorted by slot; `chunks[i]` belongs to `sequences[i]`."""
+
+    sequences: tuple[Sequence, ...]
+    chunks: tuple[Chunk, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.chunks)
+
+    @property
+    def num_writing(self) -> int:
+        """Sequences that add one token to their reply."""
+        return sum(sequence.is_writing for sequence in self.sequences)
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Tokens of prompts."""
+        return sum(sequence.num_scheduled for sequence in self.sequences if not sequence.is_writing)
+
+    @property
+    def finished_reading(self) -> tuple[Sequence, ...]:
+        """The sequences that get a row of logits, in the order of the rows."""
+        return tuple(sequence for sequence in self.sequences if sequence.finishes_reading)
+
+
+class Scheduler:
+    """Waiting and running sequences. Those who write go first; prompts share what is left of the step."""
+
+    def __init__(self, budget: TokenBudget, max_batch_tokens: int) -> None:
+        self._budget = budget
+        self._max_batch_tokens = max_batch_tokens
+        self._waiting: list[Sequence] = []
+        self.running: list[Sequence] = []
+        self._last_served: Counter[str] = Counter()
+        self._num_arrivals = 0
+        self._num_served = 0
+
+    @property
+    def num_waiting(self) -> int:
+        """Sequences without a slot."""
+        return len(self._waiting)
+
+    def add(self, sequence: Sequence) -> None:
+        """Let a sequence wait for a slot."""
+        self._num_arrivals += 1
+        sequence.arrival = self._num_arrivals
+        self._waiting.append(sequence)
+
+    def waiting(self) -> list[Sequence]:
+        """The waiting ones in the order in which slots will be theirs: scopes take turns."""
+        num_ahead = Counter(sequence.scope for sequence in self.running)
+        turns: dict[int, tuple[int, int, int]] = {}
+        for sequence in self._waiting:
+            turns[sequence.id] = (
+                num_ahead[sequence.scope],
+                self._last_served[sequence.scope],
+                sequence.arrival,
+            )
+            num_ahead[sequence.scope] += 1
+        return sorted(self._waiting, key=lambda sequence: turns[sequence.id])
+
+    def next_admission(self) -> Sequence | None:
+        """The sequence that should have the next free slot; changes nothing.
+
+        Passes over those whose system prompt is being computed for another: they will find it ready.
+        """
+        leaders = [sequence for sequence in self.running if sequence.num_computed < sequence.checkpoint]
+        for sequence in self.waiting():
+            if not any(_shares_prefix(sequence, leader) for leader in leaders):
+                return sequence
+        return None
+
+    def admit(self, sequence: Sequence, slot: int) -> None:
+        """Move a sequence from the queue into `slot`."""
+        self._waiting.remove(sequence)
+        self._num_served += 1
+        self._last_served[sequence.scope] = self._num_served
+        sequence.slot = slot
+        sequence.status = SequenceStatus.READING
+        self.running.append(sequence)
+
+    def remove(self, sequence: Sequence) -> None:
+        """Forget a sequence, wherever it is."""
+        holders = self.running if sequence in self.running else self._waiting
+        holders.remove(sequence)
+        self._forget_idle_scopes()
+
+    def next_batch(self) -> Batch:
+        """One token of every writing sequence, then prompt tokens up to the budget.
+
+        Modifies `num_scheduled` of all running sequences.
+        """
+        writing = [sequence for sequence in self.running if sequence.is_writing]
+        for sequence in writing:
+            sequence.num_scheduled = 1
+        room = min(self._budget.num_prompt_tokens(len(writing)), self._max_batch_tokens - len(writing))
+        self._share_out(room)
+        chosen = [sequence for sequence in self.running if sequence.num_scheduled]
+        chosen.sort(key=_slot_of)
+        return Batch(tuple(chosen), tuple(_chunk_of(sequence) for sequence in chosen))
+
+    def record(self, batch: Batch, elapsed_s: float) -> None:
+        """Tell how long the step of `batch` took."""
+        self._budget.record(batch.num_writing, batch.num_prompt_tokens, elapsed_s)
+
+    def _share_out(self, room: int) -> None:
+        """Give `room` prompt tokens to the reading sequences, shortest remaining prompt first."""
+        reading = [sequence for sequence in self.running if not sequence.is_writing]
+        for sequence in sorted(reading, key=_urgency):
+            sequence.num_scheduled = min(_tokens_to_checkpoint(sequence), room)
+            sequence.num_passed_over = 0 if sequence.num_scheduled else sequence.num_passed_over + 1
+            room -= sequence.num_scheduled
+
+    def _forget_idle_scopes(self) -> None:
+        """Keep the turn of scopes only while somebody waits: the table must not grow with every visitor."""
+        if not self._waiting:
+            self._last_served.clear()
+
+
+def batch_of(sequence: Sequence) -> Batch:
+    """What one sequence has in the batch in flight, as a batch of its own."""
+    return Batch((sequence,), (_chunk_of(sequence),))
+
+
+def _chunk_of(sequence: Sequence) -> Chunk:
+    start, end = sequence.num_computed, sequence.num_computed + sequence.num_scheduled
+    return Chunk(_slot_of(sequence), start, sequence.token_ids[start:end], sequence.finishes_reading)
+
+
+def _slot_of(sequence: Sequence) -> int:
+    assert sequence.slot is not None, "only sequences with a slot are scheduled"
+    return sequence.slot
+
+
+def _urgency(sequence: Sequence) -> tuple[int, int]:
+    return sequence.num_remaining - AGEING_TOKENS * sequence.num_passed_over, sequence.arrival
+
+
+def _tokens_to_checkpoint(sequence: Sequence) -> int:
+    if sequence.num_computed < sequence.checkpoint:
+        return sequence.checkpoint - sequence.num_computed
+    return sequence.num_remaining
+
+
+def _shares_prefix(sequence: Sequence, leader: Sequence) -> bool:
+    """True when `leader` is computing the very system prompt that `sequence` begins with."""
+    end = leader.num_shared
+    return sequence.num_shared == end and sequence.token_ids[:end] == leader.token_ids[:end]

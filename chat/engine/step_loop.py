@@ -1,0 +1,246 @@
+"""The loop body of the engine: schedule, decode, sample, deliver. Lives on the compute thread; knows no processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from chat.domain.errors import ChatError, ContextOverflow
+from chat.domain.params import GenerationRequest
+from chat.engine.backend import BatchAborted, BatchTooLarge, Logits
+from chat.engine.budget import TokenBudget
+from chat.engine.config import EngineConfig
+from chat.engine.detokenizer import Detokenizer
+from chat.engine.generation import Job, Update
+from chat.engine.kv_cache import KvCache
+from chat.engine.loading import LoadedModel
+from chat.engine.pieces import EndReason
+from chat.engine.prompt_encoder import EncodedPrompt, PromptEncoder
+from chat.engine.reply import Reply
+from chat.engine.sampling import draw_seed
+from chat.engine.scheduler import Batch, Scheduler, batch_of
+from chat.engine.sequence import Sequence
+from chat.engine.tool_calls import ToolCallParser
+
+Deliver = Callable[[list[Update]], None]
+Rows = list[tuple[Sequence, Logits]]
+Choices = list[tuple[Sequence, int]]
+
+
+class StepLoop:
+    """All replies of one loaded model.
+
+    Only the two interrupts, `count_tokens` and the counts may be asked from other threads.
+    """
+
+    def __init__(self, model: LoadedModel, config: EngineConfig, deliver: Deliver) -> None:
+        self._model = model
+        self._backend = model.backend
+        self._encoder = PromptEncoder(model.backend, model.template)
+        self._cache = KvCache(model.backend, config.prefix_cache_bytes)
+        self._scheduler = Scheduler(TokenBudget(), model.backend.max_batch_tokens)
+        self._replies: dict[int, Reply] = {}
+        self._send = deliver
+        self._updates: list[Update] = []
+        self._reading_ids: frozenset[int] = frozenset()
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that a prompt and its reply may have together."""
+        return self._backend.context_tokens
+
+    @property
+    def num_running(self) -> int:
+        """Replies with a slot."""
+        return len(self._scheduler.running)
+
+    @property
+    def num_waiting(self) -> int:
+        """Replies without one."""
+        return self._scheduler.num_waiting
+
+    def add(self, job: Job) -> None:
+        """Render, tokenize and queue a job; its errors go to its own reader."""
+        try:
+            prompt = self._encoder.encode(job.request)
+        except ChatError as error:
+            self._updates.append(Update(job.id, error=error))
+            return
+        sequence = _sequence_of(job, prompt)
+        self._replies[job.id] = self._new_reply(job, prompt, sequence)
+        self._scheduler.add(sequence)
+
+    def cancel(self, job_id: int) -> None:
+        """End a reply now and free its slot; nothing happens when it has ended."""
+        if reply := self._replies.get(job_id):
+            self._end(reply.sequence, "stopped")
+
+    def fail_all(self, error: ChatError) -> None:
+        """End every reply with `error` and forget all computed state, which may be broken."""
+        for reply in list(self._replies.values()):
+            reply.fail(error)
+            self._forget(reply.sequence)
+        self._cache.clear()
+
+    def step(self) -> None:
+        """Give every running reply its next token, and prompts their next part."""
+        batch = self._schedule()
+        rows = self._decode(batch)
+        choices = self._sample(rows)
+        self._deliver(choices)
+
+    def check_integrity(self) -> None:
+        """Raises: RuntimeError when slots and sequences do not agree."""
+        self._cache.check_integrity(self._scheduler.running)
+
+    def interrupt_reading(self, job_id: int) -> None:
+        """Break off the step in flight when it computes the prompt of `job_id`: that may take a second."""
+        if job_id in self._reading_ids:
+            self._backend.interrupt()
+
+    def interrupt(self) -> None:
+        """Break off the step in flight."""
+        self._backend.interrupt()
+
+    def count_tokens(self, request: GenerationRequest) -> int:
+        """Raises: TemplateFailed."""
+        return self._encoder.count(request)
+
+    def flush(self) -> None:
+        """Hand over what happened since the last call, in one go."""
+        new = (reply.take_update() for reply in self._replies.values())
+        self._updates.extend(update for update in new if update)
+        if self._updates:
+            updates, self._updates = self._updates, []
+            self._send(updates)
+
+    def close(self) -> None:
+        """Free the samplers and the model."""
+        for reply in self._replies.values():
+            reply.close()
+        self._backend.close()
+
+    def _new_reply(self, job: Job, prompt: EncodedPrompt, sequence: Sequence) -> Reply:
+        params = job.request.params
+        is_thinking = prompt.text.rstrip().endswith("<think>")
+        # A resumed reply must not draw the numbers again that its first tokens were chosen by.
+        seed = draw_seed(params) + len(job.resumed)
+        reply = Reply(
+            sequence,
+            Detokenizer(self._backend.token_bytes, params.stop),
+            ToolCallParser(self._model.family, is_thinking),
+            self._backend.new_sampler(params, seed),
+        )
+        reply.replay(job.request.reply_prefix, job.resumed)
+        return reply
+
+    def _schedule(self) -> Batch:
+        self._admit()
+        self._cache.close_hole()
+        batch = self._scheduler.next_batch()
+        self._reading_ids = frozenset(sequence.id for sequence in batch.sequences if not sequence.is_writing)
+        return batch
+
+    def _admit(self) -> None:
+        while self._cache.has_free_slot() and (sequence := self._scheduler.next_admission()):
+            self._scheduler.admit(sequence, self._cache.place(sequence))
+            self._replies[sequence.id].start_reading()
+        for position, sequence in enumerate(self._scheduler.waiting(), start=1):
+            self._replies[sequence.id].queue(position)
+
+    def _decode(self, batch: Batch) -> Rows:
+        """Compute the batch; returns the sequences that get a token, each with its row of logits."""
+        started_at = time.monotonic()
+        try:
+            logits = self._backend.decode(batch.chunks) if batch else ()
+        except BatchAborted:
+            self._rewind(batch.sequences)
+            return []
+        except BatchTooLarge:
+            return self._decode_one_by_one(batch)
+        self._scheduler.record(batch, time.monotonic() - started_at)
+        rows = list(zip(batch.finished_reading, logits, strict=True))
+        self._advance(batch.sequences)
+        return rows
+
+    def _decode_one_by_one(self, batch: Batch) -> Rows:
+        """One full context must not end the others' replies: only those that do not fit alone end here."""
+        rows: Rows = []
+        for sequence in batch.sequences:
+            try:
+                logits = self._backend.decode(batch_of(sequence).chunks).copy()
+            except BatchAborted:
+                self._rewind([sequence])
+            except BatchTooLarge:
+                self._end_for_want_of_room(sequence)
+            else:
+                rows += [(sequence, logits[0])] if sequence.finishes_reading else []
+                self._advance([sequence])
+        return rows
+
+    def _advance(self, sequences: Iterable[Sequence]) -> None:
+        for sequence in sequences:
+            sequence.num_computed += sequence.num_scheduled
+            sequence.num_scheduled = 0
+            if not sequence.is_writing:
+                self._cache.keep_shared_prefix(sequence)
+                self._replies[sequence.id].report_progress()
+
+    def _rewind(self, sequences: Iterable[Sequence]) -> None:
+        for sequence in sequences:
+            sequence.num_scheduled = 0
+            self._cache.rewind(sequence)
+
+    def _sample(self, rows: Rows) -> Choices:
+        return [(sequence, self._replies[sequence.id].choose(logits)) for sequence, logits in rows]
+
+    def _deliver(self, choices: Choices) -> None:
+        for sequence, token in choices:
+            if (reason := self._write(sequence, token)) is not None:
+                self._end(sequence, reason)
+        self._reading_ids = frozenset()
+        self.flush()
+
+    def _write(self, sequence: Sequence, token: int) -> EndReason | None:
+        """Add a token to its reply; returns why the reply ends with it, None when it goes on."""
+        if self._backend.is_end_token(token):
+            return "stop"
+        if self._replies[sequence.id].write(token):
+            return "stop"
+        is_full = len(sequence.token_ids) >= self._backend.context_tokens
+        return "length" if is_full or sequence.num_generated == sequence.params.max_tokens else None
+
+    def _end(self, sequence: Sequence, reason: EndReason) -> None:
+        self._replies[sequence.id].end(reason)
+        self._forget(sequence)
+
+    def _end_for_want_of_room(self, sequence: Sequence) -> None:
+        self._rewind([sequence])
+        if sequence.is_writing:
+            self._end(sequence, "length")
+            return
+        error = ContextOverflow(
+            f"The prompt has {len(sequence.token_ids)} tokens: more than the model has room for."
+        )
+        self._replies[sequence.id].fail(error)
+        self._forget(sequence)
+
+    def _forget(self, sequence: Sequence) -> None:
+        reply = self._replies.pop(sequence.id)
+        if update := reply.take_update():
+            self._updates.append(update)
+        reply.close()
+        self._scheduler.remove(sequence)
+        if sequence.slot is not None:
+            self._cache.release(sequence)
+
+
+def _sequence_of(job: Job, prompt: EncodedPrompt) -> Sequence:
+    return Sequence(
+        id=job.id,
+        scope=job.request.scope,
+        params=job.request.params,
+        token_ids=[*prompt.token_ids, *job.resumed],
+        num_prompt=len(prompt.token_ids),
+        num_shared=prompt.num_shared,
+    )
