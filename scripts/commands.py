@@ -49,24 +49,24 @@ class CommandRunner:
         command: Sequence[str | Path],
         *,
         env: Mapping[str, str] | None = None,
-        on_line: Callable[[str], object] = len,
+        on_line: Callable[[str], None] | None = None,
     ) -> None:
         """Runs one command to its end and shows each of its lines to `on_line`.
 
         Raises: SetupError that says what failed and, where it is known, why.
         """
-        process = self._start(command, env)
         lines: list[str] = []
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            on_line(line)
-        code = process.wait()
+        with self._start(command, env) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                if on_line:
+                    on_line(line)
         with self._lock:
             self._running.discard(process)
             with self.log.open("a") as log:
                 log.write(f"$ {' '.join(map(str, command))}\n{''.join(lines)}")
-        if code:
+        if process.returncode:
             raise SetupError(f"{what} failed: {self._cause(''.join(lines))}")
 
     def stop(self) -> None:
@@ -96,5 +96,7 @@ class CommandRunner:
         for pattern, cause in KNOWN_CAUSES:
             if re.search(pattern, output):
                 return cause
-        error = re.search(r"^.*\berror\b.*$", output, re.IGNORECASE | re.MULTILINE)
-        return f"{error[0].strip() if error else 'no reason given'} (all of it: {self.log})"
+        # cmake's reason stands on the lines after "CMake Error at FILE:"
+        error = re.search(r"^.*\berror\b.*?[^:\n]$", output, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+        reason = " ".join(error[0].split())[:300] if error else "no reason given"
+        return f"{reason} (all of it: {self.log})"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.commands import CommandRunner, SetupError, explain
-from scripts.native import Build, Compiler, find_build, native_key
+from scripts.native import Build, Compiler, check_tools, find_build, native_key
 from scripts.progress import Progress
 from scripts.state import (
     LockFile,
@@ -93,6 +93,8 @@ class Setup:
         has_packages = packages is not None and packages.covers(self._wanted)
         if has_packages and self._has_native():
             return
+        if find_build(self._key) is None:
+            check_tools(self._key.accel)
         self._make_venv(packages)
         runner = CommandRunner(VENV / "setup.log")
         build = self._find_or_compile(runner) if has_packages else self._install_side_by_side(runner)

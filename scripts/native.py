@@ -165,7 +165,6 @@ class Compiler:
 
         Raises: SetupError when a tool is missing or a step fails.
         """
-        check_tools(key.accel)
         builds_folder().mkdir(parents=True, exist_ok=True)
         remove_abandoned_builds()
         with tempfile.TemporaryDirectory(prefix="build-", dir=builds_folder()) as name:
