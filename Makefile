@@ -34,8 +34,9 @@ check: install-dev ## lint, formatting, types, layers, Django's own checks in pr
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PARLEY_DEBUG=0 PARLEY_DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py check --deploy --fail-level WARNING
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	@# The data folder of the checks: production mode makes a secret key, and yours stays untouched.
+	PARLEY_HTTPS=1 PARLEY_DATA_DIR=.mypy_cache/check $(BIN)/python manage.py check --deploy --fail-level WARNING
+	PARLEY_DATA_DIR=.mypy_cache/check $(BIN)/python manage.py makemigrations --check --dry-run
 
 format: install-dev ## format the code and mend what can be mended by a tool
 	$(BIN)/ruff check --fix
