@@ -18,9 +18,9 @@ from typing import Any
 from scripts.commands import CommandRunner, SetupError, explain
 from scripts.native import Build, Compiler, check_tools, find_build, native_key
 from scripts.progress import Progress
+from scripts.self_test import try_native
 from scripts.state import (
     LockFile,
-    NativeState,
     Packages,
     digest,
     installed_native,
@@ -31,10 +31,8 @@ from scripts.state import (
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-SELF_TEST = Path(__file__).with_name("native_check.py")
 STARTER_MODEL = ROOT / "models" / "starter.gguf"
 MIN_FREE_BYTES = 10**9
-SELF_TEST_TIMEOUT_S = 120
 
 
 def main(arguments: list[str]) -> int:
@@ -106,7 +104,7 @@ class Setup:
         state = installed_native(VENV)
         if state is None or not self._key.is_served_by(state.key):
             return False
-        return state.tested_with == "model" or not STARTER_MODEL.exists()
+        return state.tested_with != "library" or not STARTER_MODEL.exists()
 
     def _make_venv(self, packages: Packages | None) -> None:
         if packages and packages.python == self._wanted.python:
@@ -173,17 +171,13 @@ class Setup:
             (folder / f".{library.name}").replace(folder / library.name)
 
     def _self_test(self, build: Build) -> None:
-        """Finds out whether this build decodes here; if not, whether it does without AMX and repacking."""
         model = STARTER_MODEL if STARTER_MODEL.exists() else None
-        state = NativeState(build.key, use_extra_bufts=True, tested_with="model" if model else "library")
-        if (reason := self_test(model)) is not None:
-            if self_test(model, "--plain-buffers") is not None:
-                raise SetupError(f"the compiled llama.cpp does not work on this machine: {reason}.")
-            state = NativeState(build.key, use_extra_bufts=False, tested_with=state.tested_with)
-            self._progress.step(f"llama.cpp crashes with repacked weights ({reason}); going on without them")
-        else:
-            self._progress.step(f"self-test passed ({'decoded a batch' if model else 'library loads'})")
+        state = try_native(PYTHON, build.key, model)
         save(VENV, state)
+        without = (
+            "" if state.use_extra_bufts else "; it crashes with repacked weights, so it goes on without them"
+        )
+        self._progress.step(f"llama.cpp works (tested with: {state.tested_with}){without}")
 
 
 def pip() -> list[str | Path]:
@@ -201,16 +195,3 @@ def check_disk() -> None:
     free_bytes = shutil.disk_usage(ROOT).free
     if free_bytes < MIN_FREE_BYTES:
         raise SetupError(f"the disk has only {free_bytes // 10**6} MB free; set-up needs about 1 GB.")
-
-
-def self_test(model: Path | None, *options: str) -> str | None:
-    """Runs the self-test in a child process; None when it passed, else what happened."""
-    command: list[str | Path] = [PYTHON, SELF_TEST, *options, *([model] if model else [])]
-    try:
-        child = subprocess.run(command, capture_output=True, timeout=SELF_TEST_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {SELF_TEST_TIMEOUT_S} s"
-    if child.returncode < 0:
-        return f"signal {signal.Signals(-child.returncode).name}"
-    output = child.stderr.decode(errors="replace").strip().splitlines()
-    return (output or ["unknown"])[-1] if child.returncode else None

@@ -5,7 +5,8 @@
     {"use_extra_bufts": true, "tested_with": "model", "key": {"version": "0.3.36", "accel": "cpu", ...}}
 
 `use_extra_bufts` is false where the compiled llama.cpp crashes with AMX or repacked weights; models must then
-be loaded without them. `tested_with` is "model" after a real decode, "library" where no model was there.
+be loaded without them. `tested_with` is "model" after a real decode, "library" where there was no model to
+decode with, "unreadable model" where there was a broken one.
 """
 
 import hashlib
@@ -13,12 +14,16 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from scripts.commands import SetupError
 from scripts.native import NativeKey
 
 PACKAGES_FILE = "parley-packages.json"
 NATIVE_FILE = "parley-native.json"
+
+
+TestedWith = Literal["model", "library", "unreadable model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class NativeState:
 
     key: NativeKey
     use_extra_bufts: bool
-    tested_with: str
+    tested_with: TestedWith
 
 
 def installed_packages(venv: Path) -> Packages | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import native
+from scripts import native, self_test
 from scripts.commands import CommandRunner, SetupError
 from scripts.native import AMX_HEADER, Build, cpu_flags, find_build, native_key
 from scripts.state import LockFile, Packages
@@ -161,6 +161,37 @@ def test_the_tile_configuration_is_stored_whole(tmp_path: Path) -> None:
     assert "ldtilecfg" in assembly
     stores = [line for line in assembly.splitlines() if "(%rsp)" in line and "ldtilecfg" not in line]
     assert all(any(offset in line for line in stores) for offset in ("-64(", "-48(", "-32(", "-16("))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "use_extra_bufts", "tested_with"),
+    [
+        ("exit 0", True, "model"),
+        ('case "$*" in *--plain-buffers*) exit 0;; esac; kill -SEGV $$', False, "model"),
+        ('case "$*" in *starter.gguf*) exit 1;; esac', True, "unreadable model"),
+    ],
+)
+def test_the_self_test_finds_what_a_build_can_do(
+    tmp_path: Path, behaviour: str, use_extra_bufts: bool, tested_with: str
+) -> None:
+    key = native_key("0.3.36")
+
+    state = self_test.try_native(script(tmp_path, behaviour), key, tmp_path / "starter.gguf")
+
+    assert (state.use_extra_bufts, state.tested_with) == (use_extra_bufts, tested_with)
+
+
+def test_a_build_that_only_crashes_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="signal SIGILL"):
+        self_test.try_native(script(tmp_path, "kill -ILL $$"), native_key("0.3.36"), None)
+
+
+def script(folder: Path, behaviour: str) -> Path:
+    """A program in the place of .venv's Python: the child process is real, what happens in it is chosen."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{behaviour}\n")
+    path.chmod(0o755)
+    return path
 
 
 def test_development_packages_serve_a_plain_install() -> None:
