@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> int:
 
 def fail(reason: str) -> int:
     """Prints the one line and gives the exit status."""
-    print(f"parley: {reason}", file=sys.stderr)
+    clear_line = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{clear_line}parley: {reason}", file=sys.stderr)
     return 1
 
 
