@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
 from chat.domain.errors import ChatError, Overloaded
 from chat.domain.params import GenerationRequest
-from chat.engine.pieces import EndPiece, Piece
+from chat.engine.pieces import EndPiece, Piece, StatePiece
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request on its way into an engine; `resumed` are tokens that the reply already has."""
+    """A request on its way into an engine; `resumed` are tokens that the reply already has, written in `resumed_ms`."""
 
     id: int
     request: GenerationRequest
     resumed: tuple[int, ...] = ()
+    resumed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,18 @@ class Update:
 
 
 class QueuedGeneration:
-    """A `Generation` that another thread feeds."""
+    """A `Generation` that another thread feeds.
+
+    `job` is what an engine has to be given to write the rest; `has_slot` tells whether the engine computes for it.
+    """
 
     def __init__(self, job: Job, cancel: Callable[[int], None]) -> None:
         self.job = job
+        self.has_slot = False
+        self.is_cancelled = False
         self._cancel = cancel
+        self._token_ids: list[int] = []
+        self._writing_since: float | None = None
         self._arrived: SimpleQueue[Piece | ChatError] = SimpleQueue()
         self._last: EndPiece | ChatError | None = None
 
@@ -67,10 +76,24 @@ class QueuedGeneration:
 
     def cancel(self) -> None:
         """Stop within one step; an `EndPiece("stopped")` follows. Does nothing after the end."""
+        self.is_cancelled = True
         self._cancel(self.job.id)
+
+    def interrupt(self) -> None:
+        """The engine died: from now on `job` names the tokens that the reply has."""
+        self.has_slot = False
+        if self._writing_since is not None:
+            written_ms = self.job.resumed_ms + round((time.monotonic() - self._writing_since) * 1000)
+            self.job = replace(self.job, resumed=tuple(self._token_ids), resumed_ms=written_ms)
+            self._writing_since = None
 
     def feed(self, update: Update) -> None:
         """Hand over what a step did."""
+        if update.token_ids:
+            self._token_ids.extend(update.token_ids)
+            self._writing_since = self._writing_since or time.monotonic()
+        states = [piece.state for piece in update.pieces if isinstance(piece, StatePiece)]
+        self.has_slot = self.has_slot or any(state == "reading" for state in states)
         for piece in update.pieces:
             self._arrived.put(piece)
         if update.error is not None:
@@ -118,5 +141,9 @@ class GenerationTable:
 
     def ids(self) -> list[int]:
         """The open jobs, oldest first."""
+        return [generation.job.id for generation in self.all()]
+
+    def all(self) -> list[QueuedGeneration]:
+        """The open generations, oldest first."""
         with self._lock:
-            return list(self._open)
+            return list(self._open.values())

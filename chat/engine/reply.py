@@ -9,7 +9,7 @@ from chat.domain.errors import ChatError
 from chat.domain.events import RunState
 from chat.engine.backend import Logits, Sampler
 from chat.engine.detokenizer import Detokenizer
-from chat.engine.generation import Update
+from chat.engine.generation import Job, Update
 from chat.engine.pieces import (
     CallPiece,
     EndPiece,
@@ -39,12 +39,14 @@ class Reply:
         self._error: ChatError | None = None
         self._state: StatePiece | None = None
         self._has_calls = False
+        self._resumed_ms = 0
         self._submitted_at = self._admitted_at = self._first_token_at = time.monotonic()
 
-    def replay(self, text: str, token_ids: Iterable[int]) -> None:
+    def replay(self, job: Job) -> None:
         """Bring the parser to where the reply already is; its pieces were yielded before."""
-        self._parser.feed(text)
-        for token in token_ids:
+        self._parser.feed(job.request.reply_prefix)
+        self._resumed_ms = job.resumed_ms
+        for token in job.resumed:
             self._sampler.accept(token)
             pieces = self._parser.feed(self._detokenizer.push(token))
             self._has_calls |= any(isinstance(piece, CallPiece) for piece in pieces)
@@ -125,7 +127,7 @@ class Reply:
             completion_tokens=self.sequence.num_generated,
             queued_ms=_to_ms(self._admitted_at - self._submitted_at),
             prompt_ms=_to_ms(self._first_token_at - self._admitted_at),
-            completion_ms=_to_ms(now - self._first_token_at),
+            completion_ms=self._resumed_ms + _to_ms(now - self._first_token_at),
         )
 
 

@@ -131,7 +131,7 @@ class StepLoop:
             ToolCallParser(self._model.family, is_thinking),
             self._backend.new_sampler(params, seed),
         )
-        reply.replay(job.request.reply_prefix, job.resumed)
+        reply.replay(job)
         return reply
 
     def _schedule(self) -> Batch:
