@@ -34,6 +34,9 @@ class AttentionSettings:
     value_type: str
 
 
+PLAIN_SETTINGS = AttentionSettings(has_flash_attention=False, key_type="f16", value_type="f16")
+
+
 def default_settings(model: Any) -> AttentionSettings:
     """Flash attention off and 8-bit keys: 2.5 times the speed of llama.cpp's defaults at depth 1024 on a CPU.
 

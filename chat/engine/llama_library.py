@@ -6,7 +6,9 @@ llama.cpp aborts the process on some files and on some misuse; nothing here can 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import sys
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ __all__ = ["abort_flag", "is_null", "library", "log", "open_model", "pointer_to"
 
 _LOG_LEVEL_ERROR = 4
 _LOG_LINES = 20
+_SELF_TEST_FILE = "parley-native.json"
 
 
 class LibraryLog:
@@ -56,7 +59,7 @@ def open_model(path: Path, config: EngineConfig) -> Any:
     """
     params = library.llama_model_default_params()
     params.n_gpu_layers = config.gpu_layers
-    params.use_extra_bufts = config.use_extra_bufts is not False
+    params.use_extra_bufts = may_repack(config)
     log.clear()
     model = library.llama_model_load_from_file(os.fsencode(path), params)
     if is_null(model):
@@ -65,6 +68,20 @@ def open_model(path: Path, config: EngineConfig) -> Any:
         library.llama_model_free(model)
         raise ModelUnsupported(f"{path.name} does not write text word by word.")
     return model
+
+
+def may_repack(config: EngineConfig) -> bool:
+    """Whether weights may be copied into the processor's own layout (AMX, repacking), which is faster but can crash.
+
+    Set-up tried it in a child process and left its finding beside the interpreter.
+    """
+    if config.use_extra_bufts is not None:
+        return config.use_extra_bufts
+    try:
+        finding = json.loads((Path(sys.prefix) / _SELF_TEST_FILE).read_text())
+    except (OSError, ValueError):
+        return True
+    return bool(finding.get("use_extra_bufts", True))
 
 
 def _load_error(name: str, reason: str) -> ModelError:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from chat.domain.errors import ModelUnsupported
+from chat.domain.errors import ModelUnsupported, OutOfMemory, TemplateFailed
+from chat.domain.messages import ChatMessage
 from chat.engine.backend import Backend, Chunk
-from chat.engine.chat_template import ChatTemplate
+from chat.engine.chat_template import ChatTemplate, template_source
 from chat.engine.config import MIB, EngineConfig
 from chat.engine.gguf import GgufMetadata, read_metadata
 from chat.engine.llama_backend import LlamaBackend
-from chat.engine.llama_context import default_settings, open_context, tokens_per_slot
+from chat.engine.llama_context import PLAIN_SETTINGS, default_settings, open_context, tokens_per_slot
 from chat.engine.llama_library import library, open_model, thread_count
 from chat.engine.threads import ThreadGovernor
 from chat.engine.tool_calls import family_of
@@ -38,8 +41,10 @@ def load_model(path: Path, config: EngineConfig) -> LoadedModel:
     if metadata.purpose != "chat":
         raise ModelUnsupported(f"{path.name} is no model that chats, but of the kind: {metadata.purpose}.")
     backend = _open_backend(path, metadata, config)
-    source = metadata.chat_template or ""
+    source = template_source(metadata.chat_template, lambda text: _has_token(backend, text))
     template = ChatTemplate(source, backend.begin_text, backend.end_text)
+    with contextlib.suppress(TemplateFailed):  # whoever needs it will be told; here it is only compiled
+        template.render([ChatMessage.of("user", "")])
     return LoadedModel(backend, template, family_of(source))
 
 
@@ -47,13 +52,24 @@ def _open_backend(path: Path, metadata: GgufMetadata, config: EngineConfig) -> L
     model = open_model(path, config)
     num_tokens = tokens_per_slot(metadata, config)
     try:
-        context = open_context(model, config, num_tokens, default_settings(model))
+        context = _open_context(model, config, num_tokens)
     except BaseException:
         library.llama_model_free(model)
         raise
     backend = LlamaBackend(model, context, _threads_for(metadata, config), context_tokens=num_tokens)
     _warm_up(backend)
     return backend
+
+
+def _open_context(model: Any, config: EngineConfig, num_tokens: int) -> Any:
+    try:
+        return open_context(model, config, num_tokens, default_settings(model))
+    except OutOfMemory:  # llama.cpp does not say why it refused: some architectures take no 8-bit keys
+        return open_context(model, config, num_tokens, PLAIN_SETTINGS)
+
+
+def _has_token(backend: Backend, text: str) -> bool:
+    return any(backend.token_bytes(token) == text.encode() for token in backend.tokenize(text))
 
 
 def _threads_for(metadata: GgufMetadata, config: EngineConfig) -> ThreadGovernor:

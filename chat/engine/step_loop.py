@@ -127,7 +127,7 @@ class StepLoop:
         seed = draw_seed(params) + len(job.resumed)
         reply = Reply(
             sequence,
-            Detokenizer(self._backend.token_bytes, params.stop),
+            Detokenizer(self._backend.token_bytes, (*params.stop, *self._model.template.stop_strings)),
             ToolCallParser(self._model.family, is_thinking),
             self._backend.new_sampler(params, seed),
         )
