@@ -35,7 +35,7 @@ check: install-dev ## lint, formatting, types, layers, Django's own checks in pr
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@# The data folder of the checks: production mode makes a secret key, and yours stays untouched.
-	PARLEY_HTTPS=1 PARLEY_DATA_DIR=.mypy_cache/check $(BIN)/python manage.py check --deploy --fail-level WARNING
+	PARLEY_HTTPS=1 PARLEY_HOSTS=chat.example PARLEY_DATA_DIR=.mypy_cache/check $(BIN)/python manage.py check --deploy --fail-level WARNING
 	PARLEY_DATA_DIR=.mypy_cache/check $(BIN)/python manage.py makemigrations --check --dry-run
 
 format: install-dev ## format the code and mend what can be mended by a tool
