@@ -8,3 +8,7 @@ class ChatConfig(AppConfig):
 
     name = "chat"
     verbose_name = "Parley"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from chat import checks  # noqa: F401  (importing registers them)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -73,6 +75,34 @@ def env_path(name: str, default: Path) -> Path:
 def env_list(name: str, default: Sequence[str] = ()) -> list[str]:
     """Values separated by commas."""
     return [item.strip() for item in env_str(name, ",".join(default)).split(",") if item.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in; an empty host means that none is sent."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    is_tls_from_start: bool = False
+
+
+def env_mail_server(name: str) -> MailServer:
+    """`smtp://user:password@host:587` (TLS by STARTTLS when there is a user) or `smtps://...:465`."""
+    if not (text := env_str(name)):
+        return MailServer()
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        port, url = None, urlsplit("")
+    if url.scheme not in ("smtp", "smtps") or not url.hostname:
+        raise ImproperlyConfigured(f"{name} must look like smtp://user:password@host:587 or smtps://...")
+    is_tls = url.scheme == "smtps"
+    default_port = 465 if is_tls else 587
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    return MailServer(url.hostname, port or default_port, user, password, is_tls)
 
 
 def env_secret(name: str, path: Path) -> str:

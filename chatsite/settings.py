@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatsite.env import env_bool, env_choice, env_float, env_int, env_list, env_path, env_secret, env_str
+from chatsite.env import (
+    env_bool,
+    env_choice,
+    env_float,
+    env_int,
+    env_list,
+    env_mail_server,
+    env_path,
+    env_secret,
+    env_str,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -57,6 +67,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "chat.http.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -66,6 +77,8 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chat.http.actor.ActorMiddleware",
+    "chat.http.errors.ChatErrorMiddleware",
 ]
 
 TEMPLATES = [
@@ -78,6 +91,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "chat.http.accounts.account_links",
             ],
         },
     }
@@ -117,13 +131,40 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 
+_MAIL = env_mail_server("PARLEY_MAIL_SERVER")
+EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+EMAIL_USE_SSL = _MAIL.is_tls_from_start
+EMAIL_USE_TLS = bool(_MAIL.user) and not _MAIL.is_tls_from_start
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env_str("PARLEY_MAIL_FROM", "parley@localhost")
+
+# --- Accounts (django-allauth) ------------------------------------------------------------------------------------
+ACCOUNT_ADAPTER = "chat.http.accounts.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+# An address serves only to reset a password, so it is asked for only where mail can be sent.
+ACCOUNT_SIGNUP_FIELDS = ["username*", *(["email"] if EMAIL_HOST else []), "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_RATE_LIMITS = {"first_admin": "20/m/ip"}  # besides allauth's own: 30 logins a minute and address, ...
+# Behind a TLS proxy the last address in X-Forwarded-For is the one that the proxy itself has seen.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if PARLEY_HTTPS else 0
+# Rate limits live here: with Django's 300 entries a flood of addresses would push the counters out.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
+
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = PARLEY_DATA_DIR / "static"
 # Served straight from `static/`, so that there is no collectstatic step before the first start.
 WHITENOISE_USE_FINDERS = True
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+# A form with 100,000 characters of four bytes, each written as %XX, is 1.2 MB.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -139,3 +180,19 @@ if PARLEY_HTTPS:
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
+
+# --- Logs: one JSON object a line, or plain text on a terminal ----------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"parley": {"()": "chat.ops.logs.make_formatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "parley"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "chat": {"level": "INFO"},
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # The access log has the line already; what is left are real errors.
+        "django.request": {"level": "ERROR"},
+        "django.security.csrf": {"level": "ERROR"},
+    },
+}

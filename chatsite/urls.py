@@ -1,10 +1,13 @@
 """The project's sitemap: the chat's own routes, accounts and Django's admin."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+admin.site.login = secure_admin_login(admin.site.login)  # one login page, with its rate limits
+
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("chat.web.accounts")),
     path("", include("chat.urls")),
 ]

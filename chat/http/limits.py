@@ -80,14 +80,18 @@ class _CountedBody:
 
 async def refuse(send: Send, status: HTTPStatus) -> None:
     """Answer with the bare status and close the connection, because its body is not read."""
-    text = f"{status.value} {status.phrase}\n".encode()
-    headers = [
+    await answer(send, status.value, f"{status.value} {status.phrase}\n".encode(), (b"connection", b"close"))
+
+
+async def answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """A whole plain-text answer."""
+    fixed = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),
-        (b"connection", b"close"),
+        (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
     ]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
     await send({"type": "http.response.body", "body": text})
 
 

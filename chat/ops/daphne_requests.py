@@ -54,12 +54,12 @@ class GuardedChannel(HTTPChannel):
         self._is_refusing = False
         self._num_discarded = 0
 
-    def connectionMade(self) -> None:  # noqa: N802
+    def connectionMade(self) -> None:
         """Twisted's callback."""
         self.factory.open_channels.add(self)
         super().connectionMade()
 
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+    def connectionLost(self, reason: Any) -> None:
         """Twisted's callback."""
         self.release()
         self.writable.set()
@@ -69,7 +69,7 @@ class GuardedChannel(HTTPChannel):
         """Count this connection no longer: it is closed, or a WebSocket now."""
         self.factory.open_channels.discard(self)
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+    def dataReceived(self, data: bytes) -> None:
         """Twisted's callback."""
         if self._is_refusing:
             self._discard(data)
@@ -81,17 +81,17 @@ class GuardedChannel(HTTPChannel):
                 return
         super().dataReceived(data)
 
-    def allContentReceived(self) -> None:  # noqa: N802
+    def allContentReceived(self) -> None:
         """Twisted's callback: the request is whole."""
         self._receiving_since = None
         super().allContentReceived()
 
-    def pauseProducing(self) -> None:  # noqa: N802
+    def pauseProducing(self) -> None:
         """Twisted's callback: 64 KB wait to be sent."""
         self.writable.clear()
         super().pauseProducing()
 
-    def resumeProducing(self) -> None:  # noqa: N802
+    def resumeProducing(self) -> None:
         """Twisted's callback: they are sent."""
         self.writable.set()
         super().resumeProducing()
@@ -124,14 +124,14 @@ class GuardedRequest(WebRequest):
         self._num_left = self.server.bounds.max_body_bytes
         self._is_refused = False
 
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
+    def gotLength(self, length: int | None) -> None:
         """Twisted's callback: the headers are read. `length` is None for a chunked body."""
         if length is not None and length > self._num_left:
             self._refuse_body()
             length = 0
         super().gotLength(length)
 
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+    def handleContentChunk(self, data: bytes) -> None:
         """Twisted's callback: a part of the body."""
         self._num_left -= len(data)
         if self._num_left < 0:
@@ -139,7 +139,7 @@ class GuardedRequest(WebRequest):
         if not self._is_refused:
             super().handleContentChunk(data)
 
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Twisted's callback: the body is read."""
         if not self._is_refused:
             super().requestReceived(command, path, version)
@@ -186,7 +186,7 @@ class GuardedRequest(WebRequest):
 class _Busy(Protocol):
     """Tells a client that there are too many, without reading its request."""
 
-    def connectionMade(self) -> None:  # noqa: N802
+    def connectionMade(self) -> None:
         """Twisted's callback."""
         self.transport.write(
             b"HTTP/1.1 503 Service Unavailable\r\n"
@@ -205,7 +205,7 @@ class GuardedFactory(HTTPFactory):
         self.bounds = server.bounds
         self.open_channels: set[GuardedChannel] = set()
 
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+    def buildProtocol(self, addr: Any) -> Any:
         """Twisted's callback: somebody connects."""
         if len(self.open_channels) >= self.bounds.max_connections:
             return _Busy()

@@ -35,12 +35,14 @@ class GuardedServer(Server):
         host: str,
         port: int,
         bounds: Bounds,
+        on_ready: Callable[[], None],
         on_stop: Callable[[], None],
         has_signal_handlers: bool = True,
     ) -> None:
         endpoints = build_endpoint_description_strings(host=host, port=port)
         super().__init__(application, endpoints, signal_handlers=has_signal_handlers, server_name="")
         self.bounds = bounds
+        self._on_ready = on_ready
         self._on_stop = on_stop
         self._ports: list[Any] = []
 
@@ -66,6 +68,7 @@ class GuardedServer(Server):
         """Daphne's callback: a socket is open."""
         self._ports.append(port)
         super().listen_success(port)
+        reactor.callWhenRunning(self._on_ready)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Send a part of an answer; returns when the client can take more."""

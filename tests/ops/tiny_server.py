@@ -103,6 +103,11 @@ PATHS = {
 if __name__ == "__main__":
     limited = Limits(app, max_body_bytes=BOUNDS.max_body_bytes)
     server = GuardedServer(
-        limited, host="127.0.0.1", port=int(sys.argv[1]), bounds=BOUNDS, on_stop=stopping.set
+        limited,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        bounds=BOUNDS,
+        on_ready=lambda: print("ready"),
+        on_stop=stopping.set,
     )
     server.run()
