@@ -1,0 +1,9 @@
+"""Markdown that a model wrote, as HTML that is safe to put on a page: whole (`render`) or while it streams.
+
+Models' text is hostile input: raw HTML is off, images become links, and an allow-list has the last word.
+"""
+
+from chat.web.markdown.render import render
+from chat.web.markdown.stream import Delta, MarkdownStream
+
+__all__ = ["Delta", "MarkdownStream", "render"]
