@@ -1,0 +1,76 @@
+"""What the chat's templates are given."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from chat.models import Conversation
+from chat.runtime import get_runtime
+from chat.web.requests import PageRequest
+from chat.web.sidebar import sidebar_of
+from chat.web.transcript import Transcript, transcript_of
+from chat.web.words import announcement, status_text
+
+# One behaviour a file; each finds its elements by data-* attributes.
+_BEHAVIOURS = (
+    "composer",
+    "connection",
+    "copy",
+    "dialogs",
+    "follow",
+    "problems",
+    "rename",
+    "shortcuts",
+    "sidebar",
+    "theme",
+    "turns",
+)
+SCRIPTS = tuple(f"js/{name}.js" for name in _BEHAVIOURS)
+# They fit the starter model: it greets, knows some facts and calls the calculator.
+STARTERS = (
+    "What can you do?",
+    "What is 17 % of 2,350?",
+    "What is the capital of France?",
+    "Why is the sky blue?",
+)
+
+
+def page_context(
+    request: PageRequest, conversation: Conversation | None, before: int | None = None
+) -> dict[str, Any]:
+    """For `chat/conversation.html` and its part `chat/_chat.html`."""
+    transcript = transcript_of(conversation, before) if conversation else Transcript(())
+    return {
+        "conversation": conversation,
+        "title": str(conversation or "Parley"),
+        "sidebar": sidebar_of(request.actor, conversation.pk if conversation else None),
+        "transcript": transcript,
+        "starters": STARTERS,
+        "scripts": SCRIPTS,
+        **model_context(request, conversation),
+        **live_context(transcript),
+        "key": uuid.uuid4(),
+    }
+
+
+def live_context(transcript: Transcript) -> dict[str, Any]:
+    """For the status line and the button that is Send or Stop."""
+    live = transcript.live
+    if live is None or live.view is None:
+        return {"run_id": None, "status": "", "announcement": ""}
+    return {"run_id": live.run_id, "status": status_text(live.view), "announcement": announcement(live.view)}
+
+
+def model_context(request: PageRequest, conversation: Conversation | None) -> dict[str, Any]:
+    """The models to choose from. Only staff are told where on the disk they belong."""
+    runtime = get_runtime()
+    names = [file.name for file in runtime.registry.files()]
+    default = runtime.conf.default_model or (names[0] if names else "")
+    user = request.actor.user
+    return {
+        "models": names,
+        "has_models": bool(names),
+        "model": (conversation.model if conversation else "") or default,
+        "models_dir": runtime.conf.models_dir if user and user.is_staff else "",
+    }

@@ -1,0 +1,143 @@
+"""A run's events as server-sent events of HTML: what is finished is sent once, only the open block is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+from django.utils.html import escape
+
+from chat.domain.events import Numbered
+from chat.models import Run
+from chat.web.partials import partial, sse_message
+from chat.web.reply_view import PartView, Prose, ReplyView, StoredProse, ToolView
+from chat.web.words import announcement, status_text
+
+# Tells the browser how long to wait before it comes back; later waits grow by themselves.
+_RETRY = "retry: 2000\n"
+CLOSE = "event: done\ndata: \n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenPart:
+    """How much of a part the reader has."""
+
+    num_blocks: int
+    open_block: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the reader has of a reply."""
+
+    has_own_parts: bool
+    parts: tuple[_SeenPart, ...]
+    status: str
+    announcement: str
+    num_trimmed: int
+
+    @classmethod
+    def of(cls, view: ReplyView) -> _Seen:
+        return cls(
+            view.has_own_parts,
+            tuple(_seen_part(part) for part in view.parts),
+            status_text(view),
+            announcement(view),
+            view.reply.num_trimmed,
+        )
+
+
+class PageEncoder:
+    """Tells a page that shows the first N events what the next ones change."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._view = ReplyView(run.reply_id, run.reply.content)
+        self._preface = _RETRY
+
+    def skip(self, batch: list[Numbered]) -> None:
+        """Take in what the page has already."""
+        for numbered in batch:
+            self._view.apply(numbered)
+
+    def feed(self, batch: list[Numbered]) -> str:
+        """The changes that these events make."""
+        seen = _Seen.of(self._view)
+        self.skip(batch)
+        html = "".join(self._changes(seen))
+        closing = "" if self._view.is_live else CLOSE
+        if not html:
+            return closing
+        preface, self._preface = self._preface, ""
+        return preface + sse_message(html, batch[-1].seq) + closing
+
+    def ping(self) -> str:
+        """A comment."""
+        return ": ping\n\n"
+
+    def failure(self) -> str:
+        """A comment too: the browser comes back by itself and is given what is missing."""
+        return ": broken\n\n"
+
+    def _changes(self, seen: _Seen) -> Iterator[str]:
+        view = self._view
+        yield from self._part_changes(seen)
+        if view.reply.num_trimmed != seen.num_trimmed:
+            yield partial(f"#message-{view.message_id}-note", "innerHTML", self._render("chat/_trimmed.html"))
+        if (status := status_text(view)) != seen.status:
+            yield partial("#status-text", "innerHTML", escape(status))
+        if (words := announcement(view)) != seen.announcement:
+            yield partial("#announcement", "innerHTML", escape(words))
+        if not view.is_live:
+            yield from self._end()
+
+    def _part_changes(self, seen: _Seen) -> Iterator[str]:
+        view, target = self._view, f"#message-{self._view.message_id}-parts"
+        if view.has_own_parts and not seen.has_own_parts:
+            yield partial(target, "innerHTML", "".join(map(self._render_part, view.parts)))
+            return
+        for part, seen_part in zip(view.parts, seen.parts, strict=False):
+            yield from self._changes_of(part, seen_part)
+        if new := view.parts[len(seen.parts) :]:
+            yield partial(target, "beforeend", "".join(map(self._render_part, new)))
+
+    def _changes_of(self, part: PartView, seen: _SeenPart) -> Iterator[str]:
+        if _seen_part(part) == seen:
+            return
+        target = f"#message-{self._view.message_id}-part-{part.index}"
+        if isinstance(part, ToolView) or (part.is_foldable and not part.prose.is_open):
+            yield partial(target, "outerHTML", self._render_part(part))
+        else:
+            yield from _prose_changes(part.prose, seen, f"{target}-open")
+
+    def _end(self) -> Iterator[str]:
+        conversation_id = self._run.conversation_id
+        yield partial(f"#message-{self._view.message_id}-end", "innerHTML", self._render("chat/_end.html"))
+        yield partial("#composer-action", "innerHTML", self._render("chat/_send.html"))
+        yield partial(f"#dot-{conversation_id}", "innerHTML", "")
+
+    def _render_part(self, part: PartView) -> str:
+        return render_to_string(part.template, {"part": part, "message_id": self._view.message_id})
+
+    def _render(self, template: str) -> str:
+        return render_to_string(template, {"view": self._view, "is_last": True})
+
+
+def _prose_changes(prose: Prose | StoredProse, seen: _SeenPart, target: str) -> Iterator[str]:
+    """Finished blocks go in front of the open one; at the end they take its place."""
+    finished = "".join(prose.blocks[seen.num_blocks :])
+    if not prose.is_open:
+        yield partial(target, "outerHTML", finished)
+        return
+    if finished:
+        yield partial(target, "beforebegin", finished)
+    if prose.open_block != seen.open_block:
+        yield partial(target, "innerHTML", prose.open_block)
+
+
+def _seen_part(part: PartView) -> _SeenPart:
+    if isinstance(part, ToolView):
+        return _SeenPart(0, "", part.is_running)
+    return _SeenPart(len(part.prose.blocks), part.prose.open_block, part.prose.is_open)

@@ -1,0 +1,73 @@
+"""The two pages of the chat, and the reader's wishes for them."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from chat.domain.errors import InvalidInput
+from chat.http.loaders import conversation_for
+from chat.models import Conversation
+from chat.web.chat_page import page_context
+from chat.web.requests import PageRequest, is_htmx, parsed_uuid
+from chat.web.sidebar import sidebar_for
+
+YEAR_S = 365 * 24 * 3600
+THEMES = ("system", "light", "dark")
+
+
+@require_GET
+def new_chat(request: PageRequest) -> HttpResponse:
+    """The empty page. After a deletion it offers to undo that."""
+    context = page_context(request, None)
+    if deleted_id := parsed_uuid(request.GET.get("deleted", "")):
+        mine = Conversation.objects.visible_to(request.actor)
+        context["deleted"] = mine.filter(pk=deleted_id, deleted_at__isnull=False).first()
+    return render(request, "chat/conversation.html", context)
+
+
+@require_GET
+def conversation(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """A conversation's last messages, or those before `?before=`."""
+    shown = conversation_for(request.actor, conversation_id)
+    before = request.GET.get("before", "")
+    context = page_context(request, shown, int(before) if before.isdecimal() and len(before) < 19 else None)
+    if is_htmx(request):
+        return render(request, "chat/_earlier.html", context)
+    if shown.is_unread and context["run_id"] is None:
+        _mark_read(shown)
+    return render(request, "chat/conversation.html", context)
+
+
+@require_GET
+def sidebar(request: PageRequest) -> HttpResponse:
+    """The list of conversations, as a fragment."""
+    return render(request, "chat/_conversations.html", {"sidebar": sidebar_for(request)})
+
+
+@require_POST
+def seen(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """A page that showed the answer while it was written says that it was seen."""
+    _mark_read(conversation_for(request.actor, conversation_id))
+    return HttpResponse(status=204)
+
+
+@require_POST
+def theme(request: PageRequest) -> HttpResponse:
+    """Remember light, dark or the system's own."""
+    chosen = request.POST.get("theme", "")
+    if chosen not in THEMES:
+        raise InvalidInput("There is no such theme.", hint="Choose light, dark or system.")
+    back = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    response = redirect(back if is_ours else "home")
+    response.set_cookie("theme", chosen, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
+    return response
+
+
+def _mark_read(conversation: Conversation) -> None:
+    Conversation.objects.filter(pk=conversation.pk, is_unread=True).update(is_unread=False)

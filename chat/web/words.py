@@ -1,0 +1,55 @@
+"""The words for what a run is doing and how it ended."""
+
+from __future__ import annotations
+
+from chat.domain.errors import Interrupted
+from chat.domain.events import RunFailed, RunFinished, StatusChanged
+from chat.web.reply_view import ReplyView
+
+_STATES = {
+    "loading": "Loading the model",
+    "thinking": "Thinking",
+    "writing": "Writing",
+    "calling": "Using a tool",
+    "restarting": "Restarting the engine",
+}
+
+
+def status_text(view: ReplyView) -> str:
+    """What the run is doing now; "" when it has ended."""
+    if not view.is_live:
+        return ""
+    state = view.reply.state
+    if state is None:
+        return "Starting"
+    if state.state == "queued":
+        return f"{ordinal(state.position)} in line" if state.position else "In line"
+    if state.state == "reading":
+        return _reading(state)
+    return _STATES[state.state]
+
+
+def announcement(view: ReplyView) -> str:
+    """What a screen reader says, once at the start and once at the end."""
+    match view.reply.terminal:
+        case None:
+            return "Answer started" if view.reply.last_seq else ""
+        case RunFinished(reason="stopped"):
+            return "Answer stopped"
+        case RunFinished():
+            return "Answer finished"
+        case RunFailed(code=Interrupted.code):
+            return "Answer interrupted"
+        case RunFailed():
+            return "Answer failed"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th ... 11th."""
+    if 10 < number % 100 < 20:
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def _reading(state: StatusChanged) -> str:
+    return "Reading" if state.progress is None else f"Reading {state.progress:.0%}".replace("%", " %")
