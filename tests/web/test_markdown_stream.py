@@ -99,7 +99,7 @@ def stream_in_pieces(text: str, sizes: list[int]) -> MarkdownStream:
 
 
 @given(texts, st.lists(st.integers(1, 12), max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_shown_depends_on_the_text_and_not_on_its_pieces(text: str, sizes: list[int]) -> None:
     stream, whole = stream_in_pieces(text, sizes), MarkdownStream.of(text)
 
@@ -108,7 +108,7 @@ def test_what_is_shown_depends_on_the_text_and_not_on_its_pieces(text: str, size
 
 
 @given(texts)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_end_of_a_stream_equals_the_whole_text_rendered(text: str) -> None:
     stream = stream_in_pieces(text, [1] * len(text))
     stream.finish()
