@@ -1,0 +1,141 @@
+"""What lies in the models folder: files that can chat, and files that cannot, with the reason.
+
+Knows no engines. Reads a file's header once for each state of the file: inode, time and size tell states apart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chat.domain.errors import ModelError, ModelUnreadable, ModelUnsupported
+from chat.engine.gguf import GgufMetadata, Purpose, read_metadata
+
+SUFFIX = ".gguf"
+
+_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
+_REASONS: dict[Purpose, str] = {
+    "embedding": "turns text into vectors and does not chat.",
+    "adapter": "is an adapter, to be used with the model it was made for.",
+    "projector": "is the part of a model that sees or hears, to be used with that model.",
+    "vocabulary": "holds a vocabulary without a model.",
+    "part": "is a later part of a split model.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """Tells whether a file is still the same."""
+
+    path: Path
+    inode: int
+    modified_ns: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model that can chat. `path` is its first file; a split model has more than one state."""
+
+    name: str
+    path: Path
+    metadata: GgufMetadata
+    states: tuple[FileState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One entry of the folder: either `file`, or the `error` that keeps it from chatting."""
+
+    name: str
+    path: Path
+    file: ModelFile | None = None
+    error: ModelError | None = None
+
+
+class ModelFolder:
+    """Looks into a folder; not into folders within it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: dict[FileState, GgufMetadata | ModelUnreadable] = {}
+
+    def scan(self) -> list[ModelInfo]:
+        """Everything that looks like a model, by name. An absent folder is empty."""
+        states = sorted(self._states(), key=lambda state: state.path.name.lower())
+        self._read = {state: self._read.get(state) or _read(state.path) for state in states}
+        groups: dict[tuple[str, str], list[FileState]] = {}
+        for state in states:
+            groups.setdefault(_group_of(state.path), []).append(state)
+        return [self._describe(group) for group in groups.values()]
+
+    def _states(self) -> Iterator[FileState]:
+        try:
+            entries = list(os.scandir(self.path))
+        except OSError:  # absent or closed to us: the system checks tell which
+            return
+        for entry in entries:
+            if entry.name.lower().endswith(SUFFIX) and not entry.name.startswith("."):
+                yield _state_of(Path(entry.path))
+
+    def _describe(self, states: list[FileState]) -> ModelInfo:
+        path = states[0].path
+        name = _group_of(path)[0]
+        try:
+            metadata = _joined([self._metadata(state) for state in states])
+            if metadata.purpose != "chat":
+                raise ModelUnsupported(f"{path.name} {_REASONS[metadata.purpose]}")
+            if not metadata.num_vocabulary:
+                raise ModelUnreadable(f"{path.name} has no vocabulary.", hint="Choose another model.")
+        except ModelError as exc:
+            return ModelInfo(name, path, error=exc)
+        return ModelInfo(name, path, file=ModelFile(name, path, metadata, tuple(states)))
+
+    def _metadata(self, state: FileState) -> GgufMetadata:
+        found = self._read[state]
+        if isinstance(found, ModelUnreadable):
+            raise ModelUnreadable(found.message, hint=found.hint) from found
+        return found
+
+
+def _state_of(path: Path) -> FileState:
+    try:
+        status = path.stat()
+    except OSError:  # a broken link, or gone since the folder was read; reading it will say so
+        return FileState(path, 0, 0, 0)
+    return FileState(path, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _read(path: Path) -> GgufMetadata | ModelUnreadable:
+    try:
+        return read_metadata(path)
+    except ModelUnreadable as exc:
+        return exc
+
+
+def _group_of(path: Path) -> tuple[str, str]:
+    """The model's name and the number of files it claims; files of one split model have both in common."""
+    part = _PART.fullmatch(path.stem)
+    return (part["stem"], part["count"]) if part else (path.stem, path.suffix)
+
+
+def _joined(parts: Sequence[GgufMetadata]) -> GgufMetadata:
+    """A split model as if it were one file."""
+    first = parts[0]
+    if len(parts) == 1 and first.num_parts == 1:
+        return first
+    numbers = [int(part["number"]) for metadata in parts if (part := _PART.fullmatch(metadata.path.stem))]
+    missing = set(range(1, first.num_parts + 1)).symmetric_difference(numbers)
+    if missing:
+        raise ModelUnreadable(
+            f"{first.path.name} is one of {first.num_parts} files of a model: number {min(missing)} is missing.",
+            hint="Put all files of the model into the folder, under the names they had.",
+        )
+    return replace(
+        first,
+        size_bytes=sum(metadata.size_bytes for metadata in parts),
+        num_parameters=sum(metadata.num_parameters for metadata in parts),
+    )
