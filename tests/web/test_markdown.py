@@ -150,6 +150,7 @@ def test_prices_and_shell_variables_are_not_formulas(source: str) -> None:
     "latex",
     [
         r"\frac{1}",
+        r"\mathclap~\mathring\textit",
         r"\left( x",
         "{" * 900,
         r"\begin{pmatrix} 1",

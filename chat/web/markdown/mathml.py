@@ -26,6 +26,7 @@ _CONVERSION_ERRORS: tuple[type[Exception], ...] = (
     AttributeError,
     LookupError,
     RuntimeError,
+    StopIteration,
     TypeError,
     ValueError,
 )
