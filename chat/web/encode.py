@@ -108,7 +108,8 @@ class PageEncoder:
             return
         target = f"#message-{self._view.message_id}-part-{part.index}"
         if isinstance(part, ToolView) or (part.is_foldable and not part.prose.is_open):
-            yield partial(target, "outerHTML", self._render_part(part))
+            # Stripped: the line end after the old one stays.
+            yield partial(target, "outerHTML", self._render_part(part).strip())
         else:
             yield from _prose_changes(part.prose, seen, f"{target}-open")
 

@@ -1,0 +1,211 @@
+"""A page and its stream together show the reply, wherever the page was loaded and however the stream was cut."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.template.loader import render_to_string
+from django.utils.html import escape
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chat.domain.events import (
+    Event,
+    HistoryTrimmed,
+    Numbered,
+    ReasoningDelta,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    Source,
+    SourcesFound,
+    StatusChanged,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    UsageReported,
+)
+from chat.models import Conversation, Message, Run
+from chat.web.encode import PageEncoder
+from chat.web.reply_view import ReplyView
+from chat.web.words import announcement, ordinal, status_text
+from tests.web.page_dom import Page
+
+MARKDOWN = [
+    "Hello ", "**bold", "** and `code`", "\n\n", "\n", "# Title\n", "- one\n- two\n", "```python\nprint(1)\n", "```\n",
+    "| a | b |\n|---|---|\n", "| 1 | 2 |\n", "$x^2$", "1. first\n", "> quoted\n", "[link](https://example.org)",
+    "<b>raw</b>", "\r", "\u2028", "é🙂",
+]  # fmt: skip
+TEXT = st.lists(st.sampled_from(MARKDOWN), min_size=1, max_size=4).map("".join)
+STATES = st.one_of(
+    st.sampled_from(["loading", "thinking", "writing", "calling", "restarting"]).map(StatusChanged),
+    st.integers(1, 30).map(lambda n: StatusChanged("queued", position=n)),
+    st.floats(0, 1).map(lambda x: StatusChanged("reading", progress=x)),
+)
+ENDS = st.sampled_from(
+    [
+        RunFinished("stop"),
+        RunFinished("stopped"),
+        RunFinished("length"),
+        RunFailed("interrupted", "The server stopped.", "Press Continue."),
+        RunFailed("out_of_memory", "Too big <b>", "Choose a smaller one."),
+    ]
+)
+
+
+@st.composite
+def tool_calls(draw: st.DrawFn) -> list[Event]:
+    call_id = draw(st.uuids()).hex
+    started = ToolStarted(call_id, "calculator", {"expression": draw(TEXT)})
+    if draw(st.booleans()):
+        return [started]
+    return [started, ToolFinished(call_id, "calculator", draw(TEXT), draw(st.booleans()), 40)]
+
+
+STEPS = st.one_of(
+    TEXT.map(lambda text: [TextDelta(text)]),
+    TEXT.map(lambda text: [ReasoningDelta(text)]),
+    STATES.map(lambda state: [state]),
+    tool_calls(),
+    st.just([SourcesFound((Source(1, "Guide", "An <i>excerpt</i>"),))]),
+    st.integers(1, 9).map(lambda n: [HistoryTrimmed(n)]),
+)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[Numbered]:
+    """All events of a run that has ended."""
+    events: list[Event] = [RunStarted("starter")]
+    for step in draw(st.lists(STEPS, max_size=12)):
+        events += step
+    if draw(st.booleans()):
+        events.append(UsageReported(10, 4, 20, 5, 100, 900))
+    events.append(draw(ENDS))
+    return [Numbered(seq, event, at_ms=seq * 700) for seq, event in enumerate(events, start=1)]
+
+
+def make_run(stored: str = "") -> Run:
+    reply = Message(pk=7, parts=[{"kind": "text", "text": stored}] if stored else [])
+    return Run(pk=3, reply=reply, conversation=Conversation(pk=uuid.UUID(int=1)))
+
+
+def page_after(events: list[Numbered], run: Run) -> Page:
+    """The page as the server renders it when these events have happened."""
+    view = ReplyView.of_events(run.reply_id, run.reply.content, events)
+    dot = '<b class="dot"></b>' if view.is_live else ""
+    action = render_to_string("chat/_stop.html", {"run_id": run.pk})
+    return Page(
+        render_to_string("chat/_reply.html", {"view": view, "run_id": run.pk})
+        + f'<p id="status-text">{escape(status_text(view))}</p><p id="announcement">{announcement(view)}</p>'
+        + f'<i id="composer-action">{action if view.is_live else render_to_string("chat/_send.html")}</i>'
+        + f'<i id="dot-{run.conversation_id}">{dot}</i>'
+    )
+
+
+def stream(events: list[Numbered], run: Run, after: int, batch_size: int) -> str:
+    """What the reader is sent who has seen the events up to `after`."""
+    encoder = PageEncoder(run)
+    encoder.skip(events[:after])
+    new = events[after:]
+    return "".join(encoder.feed(new[at : at + batch_size]) for at in range(0, len(new), batch_size))
+
+
+@settings(max_examples=150, deadline=None)
+@given(events=runs(), data=st.data())
+def test_a_page_loaded_anywhere_ends_like_one_that_watched_from_the_start(
+    events: list[Numbered], data: st.DataObject
+) -> None:
+    run, after = make_run(), data.draw(st.integers(0, len(events) - 1))
+    batch_size = data.draw(st.integers(1, 5))
+
+    late = page_after(events[:after], run).receive(stream(events, run, after, batch_size))
+
+    watched = page_after([], run).receive(stream(events, run, after=0, batch_size=1))
+    assert late.without("data-stream") == watched.without("data-stream")
+    assert late.without("data-stream") == page_after(events, run).without("data-stream")
+
+
+@settings(max_examples=50, deadline=None)
+@given(events=runs(), data=st.data())
+def test_a_continued_reply_keeps_its_text_until_the_new_run_has_it(
+    events: list[Numbered], data: st.DataObject
+) -> None:
+    run, after = make_run(stored="What was there."), data.draw(st.integers(0, len(events) - 1))
+
+    late = page_after(events[:after], run).receive(stream(events, run, after, batch_size=2))
+
+    assert late.without("data-stream") == page_after(events, run).without("data-stream")
+
+
+def numbered(*events: Event) -> list[Numbered]:
+    return [Numbered(seq, event, at_ms=seq * 1000) for seq, event in enumerate(events, start=1)]
+
+
+def test_a_finished_block_is_sent_once() -> None:
+    events = numbered(*(TextDelta(f"Paragraph {i}.\n\n") for i in range(20)), RunFinished("stop"))
+
+    sent = stream(events, make_run(), after=0, batch_size=1)
+
+    # Once while it may still grow, once as finished, and all of them once more as Markdown to copy.
+    assert sent.count("Paragraph 3.") <= 3
+
+
+def test_the_end_closes_the_stream() -> None:
+    sent = stream(numbered(RunStarted("starter"), RunFinished("stop")), make_run(), after=0, batch_size=9)
+
+    assert sent.endswith("event: done\ndata: \n\n")
+    assert sent.startswith("retry: 2000\nid: 2\ndata: ")
+
+
+def test_a_reader_who_has_seen_everything_is_only_told_to_close() -> None:
+    events = numbered(RunStarted("starter"), RunFinished("stop"))
+    encoder = PageEncoder(make_run())
+    encoder.skip(events[:1])
+
+    assert encoder.feed(events[1:]).endswith("event: done\ndata: \n\n")
+
+
+def test_models_cannot_forge_events() -> None:
+    text = "x\n\nevent: done\ndata: [DONE]\n\nid: 99\r\rdata: y"
+
+    sent = stream(numbered(TextDelta(text), RunFinished("stop")), make_run(), after=0, batch_size=1)
+
+    names = [line.split(":")[0] for line in sent.replace("\r", "\n").split("\n") if line]
+    assert set(names) == {"retry", "id", "data", "event"}
+    assert names.count("event") == 1
+
+
+def test_models_cannot_send_swaps_of_their_own() -> None:
+    text = '<hx-partial hx-target="body">x</hx-partial> <div hx-get="/" hx-trigger="load">'
+
+    sent = stream(numbered(TextDelta(text), RunFinished("stop")), make_run(), after=0, batch_size=1)
+
+    assert '<hx-partial hx-target="body">' not in sent
+    assert "<div hx-get" not in sent
+
+
+def test_every_state_has_words() -> None:
+    def words(event: StatusChanged) -> str:
+        return status_text(ReplyView.of_events(1, (), numbered(event)))
+
+    assert words(StatusChanged("queued", position=2)) == "2nd in line"
+    assert words(StatusChanged("loading")) == "Loading the model"
+    assert words(StatusChanged("reading", progress=0.4)) == "Reading 40 %"
+    assert words(StatusChanged("writing")) == "Writing"
+    assert status_text(ReplyView(1)) == "Starting"
+
+
+def test_places_in_line_are_counted_in_english() -> None:
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
+    ]  # fmt: skip
+
+
+def test_screen_readers_hear_the_start_and_the_end_only() -> None:
+    events = numbered(RunStarted("starter"), StatusChanged("writing"), TextDelta("Hi"), RunFinished("stopped"))
+
+    sent = stream(events, make_run(), after=0, batch_size=1)
+
+    assert sent.count('"#announcement"') == 2
+    assert "Answer started" in sent
+    assert "Answer stopped" in sent
