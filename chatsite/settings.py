@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from chatsite.env import (
@@ -113,7 +114,7 @@ DATABASES = {
             ),
         },
         # On disk also in tests: several threads write at once, which an in-memory database does not allow.
-        "TEST": {"NAME": PARLEY_DATA_DIR / "test.sqlite3"},
+        "TEST": {"NAME": PARLEY_DATA_DIR / f"test-{os.getpid()}.sqlite3"},
     }
 }
 
