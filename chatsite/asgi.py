@@ -9,8 +9,16 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from chat.runtime import get_runtime  # noqa: E402  (models can be imported only after Django is set up)
+# Only after Django is set up can models be imported.
+from django.conf import settings  # noqa: E402
+
+from chat.http.limits import Limits  # noqa: E402
+from chat.ops.access_log import AccessLog  # noqa: E402
+from chat.ops.health import LiveProbe  # noqa: E402
+from chat.runtime import get_runtime  # noqa: E402
 
 get_runtime().start()
 
-application = ProtocolTypeRouter({"http": django_application})
+router = ProtocolTypeRouter({"http": django_application})
+limited = Limits(router, max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+application = AccessLog(LiveProbe(limited))
