@@ -26,6 +26,8 @@ READY_TIMEOUT_S = 900
 ANSWER_TIMEOUT_S = 120
 IDLE_S = 10
 QUESTION = "Hello! Who are you?"
+# The element of a piece of an answer, on the page and in the stream alike.
+ANSWER_PART = re.compile(r"message-\d+-part-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +165,18 @@ def wait_until_ready(server: Server) -> None:
 def ask(server: Server) -> None:
     """Posts a question as a guest, as the page's form does, and returns when the answer's first text is there."""
     with httpx.Client(base_url=server.url, follow_redirects=True, timeout=ANSWER_TIMEOUT_S) as guest:
-        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', guest.get("/").text))
+        fields = dict(
+            re.findall(r'<input type="hidden"[^>]* name="(\w+)" value="([^"]*)"', guest.get("/").text)
+        )
         page = guest.post("/", data={**fields, "text": QUESTION}).raise_for_status().text
-        found = re.search(r"/runs/\d+/events\?after=\d+", page)
-        if found is None:
-            return  # the answer was on the page already
-        with guest.stream("GET", found[0]) as stream:
-            for line in stream.iter_lines():
-                if line.startswith("data:") and "<p" in line:
-                    return
+        stream_url = re.search(r"/runs/\d+/events\?after=\d+", page)
+        if ANSWER_PART.search(page):
+            return
+        if stream_url is None:
+            sys.exit("the page neither shows an answer nor waits for one")
+        with guest.stream("GET", stream_url[0]) as stream:
+            if any(ANSWER_PART.search(line) for line in stream.iter_lines()):
+                return
     sys.exit("the stream ended without a text")
 
 
