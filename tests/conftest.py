@@ -28,13 +28,22 @@ def tiny_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def max_tokens() -> int:
+    """How much the tiny model writes, which never ends by itself; `long_answers` marks tests that interrupt it."""
+    return 48
+
+
+long_answers = pytest.mark.parametrize("max_tokens", [1500])
+
+
+@pytest.fixture
 def runtime(
-    transactional_db: None, settings: object, tiny_models_dir: Path, tmp_path: Path
+    transactional_db: None, settings: object, tiny_models_dir: Path, tmp_path: Path, max_tokens: int
 ) -> Iterator[Runtime]:
     """The whole program behind the views, on the tiny model."""
     settings.PARLEY_MODELS_DIR = tiny_models_dir
     settings.PARLEY_MODEL = ""
-    settings.PARLEY_MAX_TOKENS = 48
+    settings.PARLEY_MAX_TOKENS = max_tokens
     settings.PARLEY_DATA_DIR = tmp_path
     close_runtime()
     yield get_runtime()

@@ -13,7 +13,7 @@ from chat.domain.reply import ReplyBuilder
 from chat.models import Actor, Conversation, Message, Run, RunStatus
 from chat.runs.service import MAX_MESSAGE_CHARS
 from chat.runtime import Runtime
-from tests.conftest import conversation_of, wait_for_end, wait_until
+from tests.conftest import conversation_of, long_answers, wait_for_end, wait_until
 
 
 def start(runtime: Runtime, actor: Actor, text: str = "Hello there") -> Run:
@@ -85,6 +85,7 @@ def test_the_same_post_twice_is_one_message(runtime: Runtime, alices_actor: Acto
     wait_for_end(Run.objects.get(pk=found[0]))
 
 
+@long_answers
 def test_a_second_message_while_an_answer_is_written_is_a_conflict(
     runtime: Runtime, alices_actor: Actor
 ) -> None:
@@ -119,7 +120,8 @@ def test_twenty_posts_at_once_start_exactly_one_answer(runtime: Runtime, alices_
     wait_for_end(runs[0])
 
 
-def test_stop_keeps_the_text(runtime: Runtime, alices_actor: Actor, settings: object) -> None:
+@long_answers
+def test_stop_keeps_the_text(runtime: Runtime, alices_actor: Actor) -> None:
     run = start(runtime, alices_actor)
     wait_for_text(runtime, run)
 
@@ -144,6 +146,7 @@ def test_regenerate_keeps_the_old_answer_beside_the_new(runtime: Runtime, alices
     assert first.reply.text
 
 
+@long_answers
 def test_continue_goes_on_after_the_text_that_is_there(runtime: Runtime, alices_actor: Actor) -> None:
     first = start(runtime, alices_actor)
     wait_for_text(runtime, first)
@@ -159,6 +162,7 @@ def test_continue_goes_on_after_the_text_that_is_there(runtime: Runtime, alices_
     assert tuple(told.parts) == second.reply.content
 
 
+@long_answers
 def test_shutdown_keeps_the_text_and_says_interrupted(runtime: Runtime, alices_actor: Actor) -> None:
     run = start(runtime, alices_actor)
     wait_for_text(runtime, run)
@@ -189,6 +193,7 @@ def test_a_missing_model_is_told_in_the_answers_place(runtime: Runtime, alices_a
     assert run.error_hint
 
 
+@long_answers
 def test_deleting_while_an_answer_is_written_stops_it(runtime: Runtime, alices_actor: Actor) -> None:
     run = start(runtime, alices_actor)
     wait_for_text(runtime, run)
