@@ -128,6 +128,7 @@ class RunService:
         return num_conversations
 
     def _post(self, conversation: Conversation, text: str, key: uuid.UUID) -> Run:
+        conversation.refresh_from_db(fields=["leaf"])  # another tab may have posted since the page was made
         question = Message(
             conversation=conversation, parent_id=conversation.leaf_id, role=Message.Role.USER, key=key
         )

@@ -98,8 +98,11 @@ def test_a_second_message_while_an_answer_is_written_is_a_conflict(
     assert Message.objects.filter(conversation=run.conversation_id).count() == 2
 
 
+@long_answers
 def test_twenty_posts_at_once_start_exactly_one_answer(runtime: Runtime, alices_actor: Actor) -> None:
-    conversation = conversation_of(wait_for_end(start(runtime, alices_actor)))
+    first = start(runtime, alices_actor)
+    runtime.runs.cancel(first)
+    conversation = conversation_of(wait_for_end(first))
     outcomes: list[object] = []
 
     def post() -> None:
@@ -117,7 +120,22 @@ def test_twenty_posts_at_once_start_exactly_one_answer(runtime: Runtime, alices_
     runs = [outcome for outcome in outcomes if isinstance(outcome, Run)]
     assert len(runs) == 1
     assert all(isinstance(outcome, (Run, Conflict)) for outcome in outcomes)
+    runtime.runs.cancel(runs[0])
     wait_for_end(runs[0])
+
+
+def test_a_post_from_a_page_that_is_behind_follows_the_newest_message(
+    runtime: Runtime, alices_actor: Actor
+) -> None:
+    stale = conversation_of(wait_for_end(start(runtime, alices_actor)))
+    newest = wait_for_end(
+        runtime.runs.post_message(Conversation.objects.get(pk=stale.pk), "Second", key=uuid.uuid4())
+    )
+
+    last = wait_for_end(runtime.runs.post_message(stale, "Third", key=uuid.uuid4()))
+
+    assert last.reply.parent is not None
+    assert last.reply.parent.parent == newest.reply
 
 
 @long_answers
