@@ -78,14 +78,20 @@ class Page:
 
     def receive(self, stream: str) -> Self:
         for block in stream.split("\n\n"):
-            lines = [line.removeprefix("data:").removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
+            lines = [
+                line.removeprefix("data:").removeprefix(" ")
+                for line in block.split("\n")
+                if line.startswith("data:")
+            ]
             if not any(line.startswith("event:") for line in block.split("\n")):
                 self.swap("\n".join(lines))
         return self
 
     def swap(self, html: str) -> None:
         tasks = [node for node in parse(html).children if isinstance(node, Node)]
-        targets = [self._find(str(task.attributes["hx-target"])) for task in tasks]  # all before the first swap
+        targets = [
+            self._find(str(task.attributes["hx-target"])) for task in tasks
+        ]  # all before the first swap
         for task, target in zip(tasks, targets, strict=True):
             assert task.tag == "hx-partial"
             self._insert(str(task.attributes["hx-swap"]), target, task.children)

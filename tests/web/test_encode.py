@@ -202,7 +202,9 @@ def test_places_in_line_are_counted_in_english() -> None:
 
 
 def test_screen_readers_hear_the_start_and_the_end_only() -> None:
-    events = numbered(RunStarted("starter"), StatusChanged("writing"), TextDelta("Hi"), RunFinished("stopped"))
+    events = numbered(
+        RunStarted("starter"), StatusChanged("writing"), TextDelta("Hi"), RunFinished("stopped")
+    )
 
     sent = stream(events, make_run(), after=0, batch_size=1)
 
