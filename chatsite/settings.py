@@ -187,13 +187,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"parley": {"()": "chat.ops.logs.make_formatter"}},
+    "filters": {"exceptions_only": {"()": "chat.ops.logs.ExceptionsOnly"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "parley"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "chat": {"level": "INFO"},
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # The access log has the line already; what is left are real errors.
-        "django.request": {"level": "ERROR"},
-        "django.security.csrf": {"level": "ERROR"},
+        "django.request": {"filters": ["exceptions_only"]},
+        "django.security": {"filters": ["exceptions_only"], "propagate": True},
     },
 }

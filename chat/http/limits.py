@@ -83,6 +83,11 @@ async def refuse(send: Send, status: HTTPStatus) -> None:
     await answer(send, status.value, f"{status.value} {status.phrase}\n".encode(), (b"connection", b"close"))
 
 
+async def refuse_websocket(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """There are none; Channels would write a traceback for each that is tried."""
+    await send({"type": "websocket.close"})
+
+
 async def answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
     """A whole plain-text answer."""
     fixed = [

@@ -22,6 +22,14 @@ def make_formatter() -> logging.Formatter:
     return PlainFormatter() if sys.stderr.isatty() else JsonFormatter()
 
 
+class ExceptionsOnly(logging.Filter):
+    """Lets pass what has a traceback: Django also reports each 4xx and 5xx answer, which the access log has already."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        return bool(record.exc_info)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, ASCII only."""
 

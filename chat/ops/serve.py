@@ -27,6 +27,7 @@ from chat.runtime import close_runtime, get_runtime
 # Left for the database, logs, the engine's pipes and files that are read.
 RESERVED_DESCRIPTORS = 100
 MAX_CONNECTIONS = 1000
+LOOPBACK = {"localhost", "127.0.0.1", "::1", "[::1]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ def announce(address: Address, say: Callable[[str], None]) -> None:
         withdraw_setup_link()
     say(f"Data: {settings.PARLEY_DATA_DIR}")
     say(get_runtime().registry.summary())
+    if address.host not in LOOPBACK and set(settings.ALLOWED_HOSTS) <= LOOPBACK:
+        say(
+            "Others are turned away: set PARLEY_HOSTS to the name or address that they type into the browser."
+        )
 
 
 def _max_connections() -> int:

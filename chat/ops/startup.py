@@ -85,8 +85,13 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+    except socket.gaierror as exc:
+        hint = "Choose another: HOST=127.0.0.1 for this machine only, HOST=0.0.0.0 for all that reach it."
+        raise CannotStart(f"There is no address {host} on this machine.", hint=hint) from exc
     except OSError as exc:
-        raise CannotStart(_port_problem(host, port, exc), hint=f"Choose another: PORT={port + 1}.") from exc
+        is_taken = exc.errno == errno.EADDRINUSE
+        why = "is taken by another program" if is_taken else f"cannot be used: {exc.strerror}"
+        raise CannotStart(f"Port {port} on {host} {why}.", hint=f"Choose another: PORT={port + 1}.") from exc
 
 
 def check_versions() -> None:
@@ -101,14 +106,6 @@ def check_versions() -> None:
 def _disk_full(folder: Path, free_bytes: int) -> CannotStart:
     message = f"The disk with the data folder {folder} is full: {free_bytes // 2**20} MB left."
     return CannotStart(message, hint="Make room, or set PARLEY_DATA_DIR to a folder on another disk.")
-
-
-def _port_problem(host: str, port: int, exc: OSError) -> str:
-    if isinstance(exc, socket.gaierror):
-        return f"There is no address {host} on this machine."
-    if exc.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken by another program."
-    return f"Cannot listen on {host} port {port}: {exc.strerror}."
 
 
 def _numbers(version: str) -> tuple[int, ...]:

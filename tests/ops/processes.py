@@ -42,7 +42,7 @@ class ServerProcess:
             self.process.kill()
         self.process.communicate()
 
-    def wait_until_open(self, timeout_s: float = 20.0) -> ServerProcess:
+    def wait_until_open(self, timeout_s: float = 60.0) -> ServerProcess:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
