@@ -33,7 +33,7 @@ class KvCache:
     def __init__(self, backend: Backend, max_bytes: int) -> None:
         self._backend = backend
         self._slots = SlotTable(backend.num_slots)
-        self._store = PrefixStore(max_bytes)
+        self._store = PrefixStore(max_bytes, can_drop_tail=backend.can_drop_tail)
         self._num_hole_steps = 0
 
     @property
@@ -105,9 +105,8 @@ class KvCache:
         self._slots.check_integrity(running)
 
     def _find(self, wanted: Prefix) -> _Source | None:
-        whole_only = not self._backend.can_drop_tail
-        resident = self._slots.longest_prefix(wanted, whole_only=whole_only)
-        parked = self._store.longest_prefix(wanted, whole_only=whole_only)
+        resident = self._slots.longest_prefix(wanted, whole_only=not self._backend.can_drop_tail)
+        parked = self._store.longest_prefix(wanted)
         if resident and resident[1] >= (parked.length if parked else 0):
             return _Source(resident[1], slot=resident[0])
         return _Source(parked.length, state=parked.parked.state) if parked else None

@@ -29,10 +29,14 @@ class Match:
 
 
 class PrefixStore:
-    """Parked states, at most `max_bytes` of them; the least recently used go first."""
+    """Parked states, at most `max_bytes` of them; the least recently used go first.
 
-    def __init__(self, max_bytes: int) -> None:
+    Without `can_drop_tail` a state is of use only as a whole: such models keep no record of earlier tokens.
+    """
+
+    def __init__(self, max_bytes: int, *, can_drop_tail: bool) -> None:
         self._max_bytes = max_bytes
+        self._can_drop_tail = can_drop_tail
         self._parked: list[ParkedState] = []  # least recently used first
         self.num_bytes = 0
 
@@ -43,22 +47,19 @@ class PrefixStore:
         """Keep `state`; what it makes superfluous goes, then the least recently used until all fits."""
         if state.nbytes > self._max_bytes:
             return
-        for parked in [parked for parked in self._parked if _is_superseded(parked.prefix, prefix)]:
+        for parked in [parked for parked in self._parked if self._is_superseded(parked.prefix, prefix)]:
             self._drop(parked)
         self._parked.append(ParkedState(prefix, state))
         self.num_bytes += state.nbytes
         while self.num_bytes > self._max_bytes:
             self._drop(self._parked[0])
 
-    def longest_prefix(self, wanted: Prefix, *, whole_only: bool) -> Match | None:
-        """The parked state with most tokens of use; it becomes the most recently used.
-
-        With `whole_only` a state counts only when all of it is of use: some models cannot drop a tail.
-        """
+    def longest_prefix(self, wanted: Prefix) -> Match | None:
+        """The parked state with most tokens of use; it becomes the most recently used."""
         best: Match | None = None
         for parked in self._parked:
             length = parked.prefix.reusable_for(wanted)
-            if whole_only and length < len(parked.prefix):
+            if not self._can_drop_tail and length < len(parked.prefix):
                 continue
             if length > (best.length if best else 0):
                 best = Match(parked, length)
@@ -80,8 +81,9 @@ class PrefixStore:
         self._parked.remove(parked)
         self.num_bytes -= parked.state.nbytes
 
-
-def _is_superseded(old: Prefix, new: Prefix) -> bool:
-    """True when `new` serves everyone whom `old` serves: the same owner's longer text, but never a shared state."""
-    is_shared = old.num_shared == len(old) < len(new)
-    return old.scope == new.scope and not is_shared and old.reusable_for(new) == len(old)
+    def _is_superseded(self, old: Prefix, new: Prefix) -> bool:
+        """True when `new` serves everyone whom `old` serves: the same owner's longer text, but never a shared state."""
+        if old.scope != new.scope or old.reusable_for(new) < len(old):
+            return False
+        is_shared = old.num_shared == len(old)
+        return len(old) == len(new) or (self._can_drop_tail and not is_shared)
