@@ -1,0 +1,1 @@
+"""The recipe of Parley's starter model: text, training, export and evaluation."""

@@ -1,0 +1,73 @@
+"""Time, date and weekday by the clock tool."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from starter import words
+from starter.conversation import Exchange, assistant, calling, plain, tool_result, user
+from starter.draw import Draw
+from starter.tables.reader import read_rows, read_sections
+
+_TABLE = read_sections("clock.txt")
+_TIMEZONES = read_rows("timezones.txt")
+# What is asked, and the part of the reading that a right answer has.
+_HERE = (("time", "time"), ("date", "date"), ("weekday", "weekday"), ("year", "year"))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One reading of the clock."""
+
+    weekday: str
+    day: str
+    month: str
+    year: str
+    time: str
+    zone: str
+
+    def __str__(self) -> str:
+        return f"{self.weekday} {self.date}, {self.time} ({self.zone})"
+
+    @property
+    def date(self) -> str:
+        """Day, month and year."""
+        return f"{self.day} {self.month} {self.year}"
+
+
+def clock(draw: Draw) -> Exchange:
+    """Question, call, reading, answer."""
+    return _elsewhere(draw) if draw.chance(0.25) else _here(draw)
+
+
+def without_clock(draw: Draw) -> Exchange:
+    """The same where no clock is on offer."""
+    asked, _ = draw.choice(_HERE)
+    return plain(draw.ask(_TABLE[asked]), draw.choice(_TABLE["no clock"].answers), ("clock",))
+
+
+def _here(draw: Draw) -> Exchange:
+    asked, part = draw.choice(_HERE)
+    now = _moment(draw, draw.choice(("UTC", "UTC", "UTC", draw.choice(_TIMEZONES)[1])))
+    answer = draw.choice(_TABLE[asked].answers).format(
+        time=now.time, zone=now.zone, weekday=now.weekday, date=now.date, month=now.month, year=now.year
+    )
+    turns = (user(draw.ask(_TABLE[asked])), calling("clock"), tool_result(str(now)), assistant(answer))
+    return Exchange(turns, (re.escape(getattr(now, part)),))
+
+
+def _elsewhere(draw: Draw) -> Exchange:
+    city, zone = draw.choice(_TIMEZONES)
+    now = _moment(draw, zone)
+    question = draw.ask(_TABLE["elsewhere"], city=city)
+    answer = draw.choice(_TABLE["elsewhere"].answers).format(time=now.time, city=city)
+    turns = (user(question), calling("clock", timezone=zone), tool_result(str(now)), assistant(answer))
+    return Exchange(turns, (re.escape(now.time), re.escape(city)))
+
+
+def _moment(draw: Draw, zone: str) -> Moment:
+    day, year = str(draw.between(1, 30)), str(draw.between(2024, 2060))
+    return Moment(
+        draw.choice(words.WEEKDAYS), day, draw.choice(words.MONTHS), year, words.time_of_day(draw), zone
+    )
