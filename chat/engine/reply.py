@@ -90,6 +90,11 @@ class Reply:
         """End with an error."""
         self._error = error
 
+    @property
+    def has_news(self) -> bool:
+        """True when more than text has come: a state or a call."""
+        return any(not isinstance(piece, (TextPiece, ReasoningPiece)) for piece in self._pieces)
+
     def take_update(self) -> Update | None:
         """What is new, None when nothing is."""
         if not (self._tokens or self._pieces or self._error):
@@ -112,6 +117,16 @@ class Reply:
             if (state := _STATE_OF.get(type(piece))) is not None:
                 self._enter(StatePiece(state))
             self._has_calls |= isinstance(piece, CallPiece)
+            self._append(piece)
+
+    def _append(self, piece: Piece) -> None:
+        """Text that waits beside text becomes one piece."""
+        last = self._pieces[-1] if self._pieces else None
+        if isinstance(piece, TextPiece) and isinstance(last, TextPiece):
+            self._pieces[-1] = TextPiece(last.text + piece.text)
+        elif isinstance(piece, ReasoningPiece) and isinstance(last, ReasoningPiece):
+            self._pieces[-1] = ReasoningPiece(last.text + piece.text)
+        else:
             self._pieces.append(piece)
 
     def _enter(self, state: StatePiece) -> None:

@@ -26,6 +26,9 @@ Deliver = Callable[[list[Update]], None]
 Rows = list[tuple[Sequence, Logits]]
 Choices = list[tuple[Sequence, int]]
 
+# A very small model makes a thousand tokens a second; nobody reads that fast, and each hand-over wakes two threads.
+FLUSH_INTERVAL_S = 0.01
+
 
 class StepLoop:
     """All replies of one loaded model.
@@ -43,6 +46,7 @@ class StepLoop:
         self._send = deliver
         self._updates: list[Update] = []
         self._reading_ids: frozenset[int] = frozenset()
+        self._flushed_at = 0.0
 
     @property
     def context_tokens(self) -> int:
@@ -107,7 +111,12 @@ class StepLoop:
         return self._encoder.count(request)
 
     def flush(self) -> None:
-        """Hand over what happened since the last call, in one go."""
+        """Hand over what happened since the last time, in one go; bare text may wait for a few milliseconds."""
+        now = time.monotonic()
+        is_urgent = self._updates or any(reply.has_news for reply in self._replies.values())
+        if not is_urgent and now - self._flushed_at < FLUSH_INTERVAL_S:
+            return
+        self._flushed_at = now
         new = (reply.take_update() for reply in self._replies.values())
         self._updates.extend(update for update in new if update)
         if self._updates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,15 @@ def test_what_has_no_form_is_refused_by_the_sender() -> None:
 
 
 class TestChannel:
-    def test_messages_of_any_size_arrive_whole_and_in_order(self) -> None:
+    @pytest.fixture
+    def ends(self) -> Iterator[tuple[Channel, Channel]]:
         left, right = map(Channel, socket.socketpair())
+        yield left, right
+        left.close()
+        right.close()
+
+    def test_messages_of_any_size_arrive_whole_and_in_order(self, ends: tuple[Channel, Channel]) -> None:
+        left, right = ends
         messages = [Update(i, pieces=(TextPiece("x" * i * 50_000),)) for i in range(8)]
         sender = threading.Thread(target=lambda: [left.send(message) for message in messages])
         sender.start()
@@ -100,16 +108,13 @@ class TestChannel:
         assert [right.receive(5.0) for _ in messages] == messages
         sender.join()
 
-    def test_the_end_is_told_as_none(self) -> None:
-        left, right = map(Channel, socket.socketpair())
+    def test_the_end_is_told_as_none(self, ends: tuple[Channel, Channel]) -> None:
+        left, right = ends
 
         left.close()
 
         assert right.receive(5.0) is None
 
-    def test_silence_is_told_as_a_timeout(self) -> None:
-        left, right = map(Channel, socket.socketpair())
-
+    def test_silence_is_told_as_a_timeout(self, ends: tuple[Channel, Channel]) -> None:
         with pytest.raises(TimeoutError):
-            right.receive(0.01)
-        left.close()
+            ends[1].receive(0.01)
