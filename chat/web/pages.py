@@ -15,6 +15,7 @@ from chat.models import Conversation
 from chat.web.chat_page import page_context
 from chat.web.requests import PageRequest, is_htmx, parsed_uuid
 from chat.web.sidebar import sidebar_for
+from chat.web.transcript import Transcript
 
 YEAR_S = 365 * 24 * 3600
 THEMES = ("system", "light", "dark")
@@ -38,6 +39,7 @@ def conversation(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
     context = page_context(request, shown, int(before) if before.isdecimal() and len(before) < 19 else None)
     if is_htmx(request):
         return render(request, "chat/_earlier.html", context)
+    context["refresh_url"] = _refresh_url(request, context["transcript"])
     if shown.is_unread and context["run_id"] is None:
         _mark_read(shown)
     return render(request, "chat/conversation.html", context)
@@ -67,6 +69,18 @@ def theme(request: PageRequest) -> HttpResponse:
     response = redirect(back if is_ours else "home")
     response.set_cookie("theme", chosen, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
     return response
+
+
+def _refresh_url(request: PageRequest, transcript: Transcript) -> str:
+    """Where a page without scripts goes while an answer is written: here again, at the answer.
+
+    The count makes each address new: going to the same one with a fragment would only scroll.
+    """
+    if transcript.live is None:
+        return ""
+    count = request.GET.get("refresh", "")
+    number = int(count) + 1 if count.isdecimal() and len(count) < 9 else 1
+    return f"{request.path}?refresh={number}#message-{transcript.live.message.pk}"
 
 
 def _mark_read(conversation: Conversation) -> None:

@@ -163,10 +163,15 @@ class TestConversation:
         run = start_chat(client)
         Run.objects.filter(pk=run.pk).update(status=RunStatus.RUNNING)
 
-        live = client.get(url_of(run)).content.decode()
+        first = client.get(url_of(run)).content.decode()
+        second = client.get(f"{url_of(run)}?refresh=1").content.decode()
         runtime.runs.cancel(run)
 
-        assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in live
+        address = f"{url_of(run)}?refresh={{}}#message-{run.reply_id}"
+        assert (
+            f'<noscript><meta http-equiv="refresh" content="2; url={address.format(1)}"></noscript>' in first
+        )
+        assert address.format(2) in second
 
 
 class TestSidebar:
