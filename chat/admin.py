@@ -149,9 +149,8 @@ class LoggedEventAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         """Lists do not need the data, which may be long."""
         rows = super().get_queryset(request)
-        is_list = request.resolver_match is not None and request.resolver_match.url_name.endswith(
-            "changelist"
-        )
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("changelist")
         return rows.defer("data") if is_list else rows
 
     @admin.display(description="data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -71,7 +72,7 @@ def _check_streams() -> list[CheckMessage]:
             "It packs every event of a stream for itself, which browsers cannot read. Let a proxy compress."
         )
         found.append(Error("GZipMiddleware breaks streaming.", hint=hint, id="chat.E007"))
-    database = settings.DATABASES["default"]
+    database: dict[str, Any] = settings.DATABASES["default"]
     is_sqlite = database["ENGINE"] == "django.db.backends.sqlite3"
     if is_sqlite and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE":
         hint = 'Set OPTIONS["transaction_mode"] = "IMMEDIATE".'

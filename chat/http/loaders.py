@@ -11,12 +11,14 @@ from chat.models import Actor, Conversation, Message, Run
 
 def conversation_for(actor: Actor, conversation_id: uuid.UUID) -> Conversation:
     """The actor's conversation. Raises: Http404, also for one that was deleted."""
-    return get_object_or_404(Conversation.objects.kept().visible_to(actor), pk=conversation_id)
+    found: Conversation = get_object_or_404(Conversation.objects.kept().visible_to(actor), pk=conversation_id)
+    return found
 
 
 def deleted_conversation_for(actor: Actor, conversation_id: uuid.UUID) -> Conversation:
     """The actor's conversation, deleted or not: for bringing it back. Raises: Http404."""
-    return get_object_or_404(Conversation.objects.visible_to(actor), pk=conversation_id)
+    found: Conversation = get_object_or_404(Conversation.objects.visible_to(actor), pk=conversation_id)
+    return found
 
 
 def message_for(actor: Actor, message_id: int) -> Message:

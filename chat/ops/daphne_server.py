@@ -48,7 +48,7 @@ class GuardedServer(Server):
 
     def run(self) -> None:
         """Serve until a signal. Daphne's own `run` cannot be given another factory."""
-        self.connections = {}
+        self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = GuardedFactory(self)
         self.ws_factory = self._websocket_factory()
         errors_only = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)

@@ -45,7 +45,7 @@ class FirstAdminForm(forms.Form):
         return password
 
 
-@rate_limit(action="first_admin")
+@rate_limit(action="first_admin")  # type: ignore[untyped-decorator]
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def first_admin(request: HttpRequest, token: str) -> HttpResponse:
