@@ -49,6 +49,7 @@ class Sampler(Protocol):
 class Backend(Protocol):
     """A loaded model with `num_slots` independent contexts of `context_tokens` each.
 
+    `can_drop_tail` is false for models that keep no record of earlier tokens; `control_words` spell control tokens.
     All calls come from one thread, except `interrupt`, and `tokenize` and `token_bytes`, which change nothing.
     """
 
@@ -56,6 +57,7 @@ class Backend(Protocol):
     context_tokens: int
     max_batch_tokens: int
     can_drop_tail: bool
+    control_words: tuple[str, ...]
 
     def tokenize(self, text: str) -> list[int]:
         """Tokens of a rendered prompt: special tokens are parsed, a missing begin token is added."""

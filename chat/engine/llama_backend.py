@@ -38,6 +38,7 @@ class LlamaBackend:
         self.can_drop_tail = not (
             library.llama_model_is_recurrent(model) or library.llama_model_is_hybrid(model)
         )
+        self.control_words = self._read_control_words()
         self.begin_text = self._text(library.llama_vocab_bos(self._vocab))
         self.end_text = self._text(library.llama_vocab_eos(self._vocab))
         self._pieces: dict[int, bytes] = {}
@@ -155,6 +156,10 @@ class LlamaBackend:
             buffer = ctypes.create_string_buffer(-length)
             length = library.llama_token_to_piece(self._vocab, token, buffer, -length, 0, True)
         return buffer.raw[:length]
+
+    def _read_control_words(self) -> tuple[str, ...]:
+        is_control = library.llama_vocab_is_control
+        return tuple(self._text(token) for token in range(self.vocab_size) if is_control(self._vocab, token))
 
     def _text(self, token: int) -> str:
         """The text of a special token; empty when the vocabulary has none."""

@@ -13,6 +13,7 @@ from chat.domain.params import GenerationRequest
 from chat.engine.backend import Backend
 from chat.engine.chat_template import ChatTemplate
 from chat.engine.prefix import TokenArray, common_length
+from chat.engine.special_words import SpecialWords
 
 _MAX_REMEMBERED = 64
 # Two user messages that differ from the first character on: what two prompts have in common before them is no user's.
@@ -34,6 +35,7 @@ class PromptEncoder:
     def __init__(self, backend: Backend, template: ChatTemplate) -> None:
         self._backend = backend
         self._template = template
+        self._special_words = SpecialWords(backend.control_words)
         self._shared_tokens: OrderedDict[str, TokenArray] = OrderedDict()
 
     def count(self, request: GenerationRequest) -> int:
@@ -53,10 +55,11 @@ class PromptEncoder:
         return EncodedPrompt(text, token_ids, common_length(shared, np.array(token_ids, dtype=np.int32)))
 
     def _render(self, request: GenerationRequest) -> str:
-        return self._template.render(request.messages, request.tools)
+        return self._template.render(self._special_words.defuse(request.messages), request.tools)
 
     def _shared_tokens_of(self, request: GenerationRequest) -> TokenArray:
-        system = tuple(message for message in request.messages[:1] if message.role == "system")
+        first = self._special_words.defuse(request.messages[:1])
+        system = tuple(message for message in first if message.role == "system")
         key = repr((system, request.tools))
         if key in self._shared_tokens:
             self._shared_tokens.move_to_end(key)

@@ -40,6 +40,7 @@ class FakeBackend:
     """One byte is one token. `trouble` names the calls of `decode`, counted from 0, that go wrong, and how."""
 
     begin_text = ""
+    control_words = ("<|im_start|>", "<|im_end|>")
     end_text = ""
     vocab_size = VOCAB_SIZE
 
