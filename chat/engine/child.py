@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -63,24 +62,19 @@ class EngineChild:
         """The next message, None when the child is gone. Raises: TimeoutError."""
         return self._channel.receive(timeout_s)
 
-    def end(self) -> str:
-        """Close the channel, wait a little, then kill; returns how it ended, in words."""
+    def end(self) -> int:
+        """Close the channel, wait a little, then kill; returns the exit status, negative for a signal."""
         self._outbox.put(None)
         self._channel.close()
         try:
             self._process.wait(CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
-        return _describe(self._process.wait())
+        return self._process.wait()
 
     def kill(self) -> None:
         """SIGKILL. Does nothing when it is gone."""
         self._process.kill()
-
-    @property
-    def was_killed(self) -> bool:
-        """True when SIGKILL ended it: by us, by somebody, or by the kernel because memory ran out."""
-        return self._process.poll() == -signal.SIGKILL
 
     def _write(self) -> None:
         with contextlib.suppress(OSError):  # the child is gone: its reader has noticed as well
@@ -97,12 +91,3 @@ def _environment() -> dict[str, str]:
     # Without it an abort in llama.cpp starts a debugger to print its stack.
     paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "GGML_NO_BACKTRACE": "1"}
-
-
-def _describe(status: int) -> str:
-    if status >= 0:
-        return f"status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import sys
 from collections import deque
@@ -99,7 +100,21 @@ def is_null(handle: Any) -> bool:
 
 def thread_count(config: EngineConfig) -> int:
     """All cores that this process may use, unless the configuration names a number."""
-    return config.num_threads or len(os.sched_getaffinity(0))
+    return config.num_threads or min(_num_cores(), _core_quota())
+
+
+def _num_cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _core_quota() -> int:
+    """What a container may use: more threads than that would spin away each other's time."""
+    try:
+        quota_us, period_us = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, math.ceil(int(quota_us) / int(period_us)))
+    except (OSError, ValueError):  # no such group, or "max": unlimited
+        return sys.maxsize
 
 
 def pointer_to(array: np.ndarray[Any, Any], kind: Any) -> Any:

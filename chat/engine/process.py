@@ -165,14 +165,11 @@ class EngineProcess:
             if is_loaded:
                 self._follow(child)
         finally:
-            how = child.end()
+            exit_status = child.end()
             with self._changed:
                 self._child = None
         with self._changed:
-            if is_loaded:
-                self._after(how, self._judge_crash)
-            else:
-                self._after(how, lambda: self._restarts.record_load_crash(was_killed=child.was_killed))
+            self._after(exit_status, self._judge_crash if is_loaded else self._restarts.record_load_crash)
 
     def _load(self, child: EngineChild) -> bool:
         """True when the child takes jobs."""
@@ -229,22 +226,22 @@ class EngineProcess:
         else:
             answer.set_result(report.result)
 
-    def _after(self, how: str, judge: Callable[[], ChatError | None]) -> None:
+    def _after(self, exit_status: int, judge: Callable[[int], ChatError | None]) -> None:
         """The child has ended: `judge` decides whether there will be another."""
         self._sent.clear()
         self._num_running = 0
         self._fail_counts()
         if self._state in ("failed", "stopped"):
             return
-        logger.error("The engine of %s ended: %s.", self._path.name, how)
-        if error := judge():
+        logger.error("The engine of %s ended with status %d.", self._path.name, exit_status)
+        if error := judge(exit_status):
             self._give_up(error)
             return
         self._enter("restarting")
         for generation in self._table.all():
             self._announce(generation)
 
-    def _judge_crash(self) -> ChatError | None:
+    def _judge_crash(self, _exit_status: int) -> ChatError | None:
         """Note what each generation has, and end those that were cancelled or are to blame."""
         generations = self._table.all()
         running = [generation.job.id for generation in generations if generation.has_slot]

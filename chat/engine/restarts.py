@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -50,12 +51,16 @@ class RestartPolicy:
         """A start succeeded."""
         self._loaded_at = time.monotonic()
 
-    def record_load_crash(self, *, was_killed: bool) -> ChatError | None:
-        """A start crashed; returns the reason to give up, None while another try is due."""
+    def record_load_crash(self, exit_status: int) -> ChatError | None:
+        """A start failed; returns the reason to give up, None while another try is due."""
         self._num_load_crashes += 1
         if self._num_load_crashes < MAX_LOAD_CRASHES:
             return None
-        if was_killed:
+        if exit_status >= 0:
+            return EngineFailed(
+                "The engine does not start.", hint="Run make install; the server's log tells more."
+            )
+        if exit_status == -signal.SIGKILL:
             return OutOfMemory(f"The system ended the engine while it loaded {self._model_name}.")
         return ModelUnreadable(
             f"{self._model_name} crashes llama.cpp: the file is damaged or made to do harm."

@@ -60,6 +60,13 @@ class TestEnds:
         with pytest.raises(ContextOverflow, match=r"256 tokens.*holds 256"):
             hear(engine.submit(ask(fits + "x")))
 
+    def test_memory_bounds_the_context(self, start_engine: StartEngine) -> None:
+        small = start_engine(kv_cache_bytes=1_000_000)
+        asked_for = start_engine(context_tokens=600)
+
+        assert 256 <= small.wait_until_loaded() < 2048
+        assert asked_for.wait_until_loaded() == 600
+
     def test_a_megabyte_of_emoji_is_refused(self, shared_engine: LlamaEngine) -> None:
         with pytest.raises(ContextOverflow):
             hear(shared_engine.submit(ask("🌻" * 250_000)))

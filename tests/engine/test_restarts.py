@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chat.domain.errors import ModelUnreadable, OutOfMemory
+import signal
+
+from chat.domain.errors import EngineFailed, ModelUnreadable, OutOfMemory
 from chat.engine.restarts import RestartPolicy
 
 
@@ -46,20 +48,21 @@ def test_without_suspects_everything_is_sent() -> None:
 
 def test_a_second_crash_while_loading_switches_repacked_weights_off() -> None:
     policy = RestartPolicy("m.gguf")
-    assert policy.record_load_crash(was_killed=False) is None
+    assert policy.record_load_crash(-6) is None
     assert not policy.must_avoid_extra_bufts
-    assert policy.record_load_crash(was_killed=False) is None
+    assert policy.record_load_crash(-6) is None
 
     assert policy.must_avoid_extra_bufts
 
 
-def test_a_third_crash_while_loading_blames_the_file_or_the_memory() -> None:
-    def third(*, was_killed: bool) -> object:
+def test_a_third_crash_while_loading_blames_the_file_the_memory_or_the_installation() -> None:
+    def third(exit_status: int) -> object:
         policy = RestartPolicy("m.gguf")
-        return [policy.record_load_crash(was_killed=was_killed) for _ in range(3)][-1]
+        return [policy.record_load_crash(exit_status) for _ in range(3)][-1]
 
-    assert isinstance(third(was_killed=False), ModelUnreadable)
-    assert isinstance(third(was_killed=True), OutOfMemory)
+    assert isinstance(third(-signal.SIGABRT), ModelUnreadable)
+    assert isinstance(third(-signal.SIGKILL), OutOfMemory)
+    assert isinstance(third(1), EngineFailed)
 
 
 def test_crashes_without_end_are_hopeless() -> None:
