@@ -1,4 +1,4 @@
-"""The ASGI entry point: HTTP to Django; starts the runtime, because Daphne sends no lifespan."""
+"""The ASGI entry point: HTTP to Django, WebSocket to Channels; starts the runtime, because Daphne sends no lifespan."""
 
 import os
 
@@ -12,13 +12,15 @@ django_application = get_asgi_application()
 # Only after Django is set up can models be imported.
 from django.conf import settings  # noqa: E402
 
-from chat.http.limits import Limits, refuse_websocket  # noqa: E402
+from chat.http.limits import Limits  # noqa: E402
+from chat.http.turnstile import Turnstile  # noqa: E402
 from chat.ops.access_log import AccessLog  # noqa: E402
 from chat.ops.health import LiveProbe  # noqa: E402
 from chat.runtime import get_runtime  # noqa: E402
+from chat.web.routing import websocket_application  # noqa: E402
 
 get_runtime().start()
 
-router = ProtocolTypeRouter({"http": django_application, "websocket": refuse_websocket})
+router = ProtocolTypeRouter({"http": Turnstile(django_application), "websocket": websocket_application})
 limited = Limits(router, max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 application = AccessLog(LiveProbe(limited))
