@@ -19,6 +19,7 @@ _BEHAVIOURS = (
     "copy",
     "dialogs",
     "follow",
+    "news",
     "problems",
     "rename",
     "shortcuts",

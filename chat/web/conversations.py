@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from chat.http.loaders import conversation_for, deleted_conversation_for
 from chat.models import Conversation
 from chat.runtime import get_runtime
+from chat.web.news import tell_list_changed
 from chat.web.partials import partial
 from chat.web.requests import PageRequest, current_conversation_id, is_htmx
 from chat.web.sidebar import sidebar_for
@@ -26,6 +27,7 @@ def rename(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     if request.method == "GET":
         return _form(request, "rename", conversation)
     get_runtime().runs.rename(conversation, request.POST.get("title", ""))
+    tell_list_changed(request.actor, conversation_id)
     if not is_htmx(request):
         return _see(reverse("conversation", args=[conversation_id]))
     title = escape(conversation.title)
@@ -44,6 +46,7 @@ def delete(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     if request.method == "GET":
         return _form(request, "delete", conversation)
     get_runtime().runs.delete(conversation)
+    tell_list_changed(request.actor, conversation_id)
     new_chat = f"{reverse('home')}?deleted={conversation_id}"
     if not is_htmx(request):
         return _see(new_chat)
@@ -61,6 +64,7 @@ def delete(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
 def restore(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """Undo a deletion and show the conversation."""
     get_runtime().runs.restore(deleted_conversation_for(request.actor, conversation_id))
+    tell_list_changed(request.actor, conversation_id)
     return _see(reverse("conversation", args=[conversation_id]))
 
 

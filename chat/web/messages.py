@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,16 +11,17 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import escape
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from chat.http.loaders import conversation_for, message_for
 from chat.models import Run
 from chat.runtime import get_runtime
 from chat.web.chat_page import live_context, page_context
+from chat.web.news import tell_run_started
 from chat.web.partials import partial
 from chat.web.requests import PageRequest, is_htmx, key_of
 from chat.web.sidebar import sidebar_of
-from chat.web.transcript import Transcript, items_of, turn_of
+from chat.web.transcript import Item, Transcript, items_of, transcript_of, turn_of
 
 
 @require_POST
@@ -28,6 +30,7 @@ def create_conversation(request: PageRequest) -> HttpResponse:
     run = get_runtime().runs.start_conversation(
         request.actor, request.POST.get("text", ""), key=key_of(request), model=request.POST.get("model", "")
     )
+    tell_run_started(request.actor, run)
     if not is_htmx(request):
         return _to_message(run)
     context = page_context(request, run.conversation)
@@ -44,11 +47,12 @@ def post_message(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
     """The next message of a conversation."""
     conversation = conversation_for(request.actor, conversation_id)
     run = get_runtime().runs.post_message(conversation, request.POST.get("text", ""), key=key_of(request))
+    tell_run_started(request.actor, run)
     if not is_htmx(request):
         return _to_message(run)
     turn = turn_of(run)
     return _fragments(
-        partial("#log", "beforeend", render_to_string("chat/_turn.html", {"items": turn.items})),
+        partial("#log", "beforeend", _render_items(turn.items)),
         partial("#composer-key", "outerHTML", render_to_string("chat/_key.html", {"key": uuid.uuid4()})),
         *_live_partials(turn),
         _sidebar_partial(request, run),
@@ -69,16 +73,39 @@ def continue_message(request: PageRequest, message_id: int) -> HttpResponse:
     return _restarted(request, message_id, get_runtime().runs.continue_message(reply))
 
 
+@require_GET
+def changes(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
+    """What a page that ends with message `?after=` lacks: another tab has posted, retried or continued."""
+    conversation = conversation_for(request.actor, conversation_id)
+    ids, last = conversation.path_ids(), request.GET.get("after", "")
+    at = next((n for n, pk in enumerate(ids) if str(pk) == last), None)
+    if at is None:
+        transcript = transcript_of(conversation)
+        html = render_to_string(
+            "chat/_earlier.html", {"conversation": conversation, "transcript": transcript}
+        )
+        return _fragments(partial("#log", "innerHTML", html), *_live_partials(transcript))
+    shown, *new = items_of(conversation.messages_by_ids(ids[at:]))
+    parts = [partial(f"#message-{last}", "outerHTML", _render_items([shown]))] if shown.is_live else []
+    if new:
+        parts.append(partial("#log", "beforeend", _render_items(new)))
+    return _fragments(*parts, *_live_partials(Transcript((shown, *new))))
+
+
 def _restarted(request: PageRequest, old_id: int, run: Run) -> HttpResponse:
+    tell_run_started(request.actor, run)
     if not is_htmx(request):
         return _to_message(run)
     transcript = Transcript(tuple(items_of([run.reply])))
-    html = render_to_string("chat/_turn.html", {"items": transcript.items})
     return _fragments(
-        partial(f"#message-{old_id}", "outerHTML", html),
+        partial(f"#message-{old_id}", "outerHTML", _render_items(transcript.items)),
         *_live_partials(transcript),
         _sidebar_partial(request, run),
     )
+
+
+def _render_items(items: Sequence[Item]) -> str:
+    return render_to_string("chat/_turn.html", {"items": items})
 
 
 def _live_partials(transcript: Transcript) -> list[str]:

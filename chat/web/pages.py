@@ -13,6 +13,7 @@ from chat.domain.errors import InvalidInput
 from chat.http.loaders import conversation_for
 from chat.models import Conversation
 from chat.web.chat_page import page_context
+from chat.web.news import tell_list_changed
 from chat.web.requests import PageRequest, is_htmx, parsed_uuid
 from chat.web.sidebar import sidebar_for
 from chat.web.transcript import Transcript
@@ -41,7 +42,7 @@ def conversation(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
         return render(request, "chat/_earlier.html", context)
     context["refresh_url"] = _refresh_url(request, context["transcript"])
     if shown.is_unread and context["run_id"] is None:
-        _mark_read(shown)
+        _mark_read(request, shown)
     return render(request, "chat/conversation.html", context)
 
 
@@ -54,7 +55,7 @@ def sidebar(request: PageRequest) -> HttpResponse:
 @require_POST
 def seen(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """A page that showed the answer while it was written says that it was seen."""
-    _mark_read(conversation_for(request.actor, conversation_id))
+    _mark_read(request, conversation_for(request.actor, conversation_id))
     return HttpResponse(status=204)
 
 
@@ -83,5 +84,6 @@ def _refresh_url(request: PageRequest, transcript: Transcript) -> str:
     return f"{request.path}?refresh={number}#message-{transcript.live.message.pk}"
 
 
-def _mark_read(conversation: Conversation) -> None:
-    Conversation.objects.filter(pk=conversation.pk, is_unread=True).update(is_unread=False)
+def _mark_read(request: PageRequest, conversation: Conversation) -> None:
+    if Conversation.objects.filter(pk=conversation.pk, is_unread=True).update(is_unread=False):
+        tell_list_changed(request.actor, conversation.pk)

@@ -22,6 +22,11 @@ class Item:
     view: ReplyView | None = None
     run_id: int | None = None
 
+    @property
+    def is_live(self) -> bool:
+        """A reply that is being written."""
+        return self.view is not None and self.run_id is not None and self.view.is_live
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
@@ -35,7 +40,7 @@ class Transcript:
     def live(self) -> Item | None:
         """The reply that is being written, if it is in this stretch."""
         last = self.items[-1] if self.items else None
-        return last if last and last.view and last.run_id and last.view.is_live else None
+        return last if last and last.is_live else None
 
 
 def transcript_of(conversation: Conversation, before: int | None = None) -> Transcript:

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("c/<uuid:conversation_id>", pages.conversation, name="conversation"),
     path("c/<uuid:conversation_id>/messages", messages.post_message, name="post"),
+    path("c/<uuid:conversation_id>/changes", messages.changes, name="changes"),
     path("c/<uuid:conversation_id>/rename", conversations.rename, name="rename"),
     path("c/<uuid:conversation_id>/delete", conversations.delete, name="delete"),
     path("c/<uuid:conversation_id>/restore", conversations.restore, name="restore"),

@@ -1,0 +1,44 @@
+// What this person does in other tabs and on other devices shows here too.
+
+const MIN_WAIT_MS = 1000;
+const MAX_WAIT_MS = 30000;
+let wait = MIN_WAIT_MS;
+
+const log = () => document.querySelector("#log");
+
+function refreshList() {
+  if (document.querySelector("#conversations :is(input, :popover-open)")) return;
+  htmx.ajax("GET", "/sidebar", { source: "#conversations", target: "#conversations", swap: "innerHTML" });
+}
+
+// The tab that posts is told as well: its own answer is on the way, so it looks again when that is there.
+function fetchChanges(conversation, run) {
+  if (log()?.dataset.conversation !== conversation) return;
+  if (document.querySelector("#main .htmx-request")) {
+    setTimeout(fetchChanges, 300, conversation, run);
+    return;
+  }
+  if (run && document.querySelector(`[data-stream="${run}"]`)) return;
+  const last = [...log().querySelectorAll("article")].at(-1)?.id.replace("message-", "") ?? "";
+  htmx.ajax("GET", `/c/${conversation}/changes?after=${last}`, { source: "#log", swap: "none" });
+}
+
+function listen() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const socket = new WebSocket(`${scheme}://${location.host}/news`);
+  socket.addEventListener("open", () => {
+    if (wait > MIN_WAIT_MS) refreshList(); // something may have happened meanwhile
+    wait = MIN_WAIT_MS;
+  });
+  socket.addEventListener("message", (event) => {
+    const { conversation, run } = JSON.parse(event.data);
+    refreshList();
+    if (run) fetchChanges(conversation, run);
+  });
+  socket.addEventListener("close", () => {
+    setTimeout(listen, wait);
+    wait = Math.min(wait * 2, MAX_WAIT_MS);
+  });
+}
+
+listen();
