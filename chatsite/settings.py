@@ -187,13 +187,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"parley": {"()": "chat.ops.logs.make_formatter"}},
-    "filters": {"exceptions_only": {"()": "chat.ops.logs.ExceptionsOnly"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "parley"}},
+    "filters": {"reported_once": {"()": "chat.ops.logs.ReportedOnce"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "parley"},
+        "django": {"class": "logging.StreamHandler", "formatter": "parley", "filters": ["reported_once"]},
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "chat": {"level": "INFO"},
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.request": {"filters": ["exceptions_only"]},
-        "django.security": {"filters": ["exceptions_only"], "propagate": True},
+        "django": {"handlers": ["django"], "level": "WARNING", "propagate": False},
     },
 }

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from dataclasses import dataclass
 
 from chat.http.limits import App, Message, Receive, Scope, Send
+from chat.ops.logs import hide_secrets
 
 logger = logging.getLogger("chat.access")
 
-# Setup, reset and share links carry a secret in the path. Ids of conversations are no secrets.
-_SECRET = re.compile(r"/(?![0-9a-f]{8}-[0-9a-f]{4}-)[\w-]{24,}(?=/|$)")
 # Asked for every few seconds by whatever watches the server.
 QUIET_PATHS = frozenset({"/health/live", "/health/ready"})
 
@@ -51,7 +49,7 @@ class _Answer:
 
 
 def _write_line(scope: Scope, answer: _Answer, duration_ms: int) -> None:
-    path = _SECRET.sub("/...", scope["path"])
+    path = hide_secrets(scope["path"])
     fields = {
         "method": scope["method"],
         "path": path,

@@ -56,6 +56,5 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
         user = create_first_admin(token, form.cleaned_data["username"], form.cleaned_data["password"])
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         return redirect("home")
-    response = render(request, "setup/first_admin.html", {"form": form})
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    # No stricter Referrer-Policy than elsewhere: with "no-referrer" browsers send `Origin: null`, which CSRF refuses.
+    return render(request, "setup/first_admin.html", {"form": form})

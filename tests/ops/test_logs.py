@@ -10,7 +10,7 @@ import pytest
 
 from chat.domain.trace import tracing
 from chat.ops.access_log import AccessLog
-from chat.ops.logs import JsonFormatter, PlainFormatter
+from chat.ops.logs import JsonFormatter, PlainFormatter, ReportedOnce
 
 FORGED = "bob\n[ERROR] admin logged in\u2028\x1b[31m"
 
@@ -100,3 +100,31 @@ async def test_health_questions_are_not_logged(caplog: pytest.LogCaptureFixture)
         await AccessLog(answer)(scope_of("/health/live"), None, swallow)
 
     assert caplog.records == []
+
+
+def test_a_secret_link_is_hidden_in_every_line() -> None:
+    secret = "Zk3vV3x0q9pJrXJYcT0t5xq3bXl8f1Yw2cVb9aQe7hM"
+    made = record("Internal Server Error: %s", f"/setup/{secret}")
+
+    assert secret not in JsonFormatter().format(made)
+    assert secret not in PlainFormatter().format(made)
+
+
+@pytest.mark.parametrize(
+    ("logger", "has_traceback", "is_written"),
+    [
+        ("django.request", True, True),
+        ("django.request", False, False),
+        ("django.security.csrf", False, False),
+        ("django.security.DisallowedHost", True, True),
+    ],
+)
+def test_django_reports_only_what_the_access_log_does_not(
+    logger: str, has_traceback: bool, is_written: bool
+) -> None:
+    made = record("it failed")
+    made.name = logger
+    made.exc_info = (ValueError, ValueError(), None) if has_traceback else None
+
+    assert ReportedOnce().filter(made) is is_written
+    assert not (made.exc_info and logger.startswith("django.security"))

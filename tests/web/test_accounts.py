@@ -309,10 +309,10 @@ class TestTheFirstAdmin:
 
         assert statuses == {200, 429}
 
-    def test_the_page_tells_no_other_page_where_it_was(self, browser: Client) -> None:
+    def test_the_page_tells_no_other_site_where_it_was(self, browser: Client) -> None:
         response = browser.get(issue_setup_path())
 
-        assert response["Referrer-Policy"] == "no-referrer"
+        assert response["Referrer-Policy"] == "same-origin"
         assert "no-store" in response["Cache-Control"]
 
 
