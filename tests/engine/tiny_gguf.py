@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float32]
-Alphabet = Literal["ascii", "bytes"]
+Alphabet = Literal["ascii", "bytes", "prose"]
 StoredAs = Literal["F32", "F16", "Q8_0"]
 
 CHATML_TEMPLATE = (
@@ -43,6 +43,7 @@ _FILE_TYPES = {
     "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
 }
 _NEVER = -30.0
+_PARAGRAPHS = 5.0  # a blank line every few hundred characters
 _CONSTANT = 4.0
 
 
@@ -61,7 +62,8 @@ def write_tiny_gguf(
 ) -> Path:
     """Write a model that stock llama.cpp loads and decodes; returns `path`.
 
-    `alphabet` "ascii" keeps the text printable, "bytes" lets half characters come. `end_bias` favours the
+    `alphabet` "ascii" keeps the text printable, "prose" to words and line breaks, "bytes" lets half characters
+    come. `end_bias` favours the
     token that ends the turn (the last special one): -30 never, 0 after 40 to 90 tokens, 6 after ten.
     The same arguments give the same bytes.
     """
@@ -135,8 +137,11 @@ def _add_tokenizer(
 
 def _token_bias(tokens: Sequence[str], num_special: int, alphabet: Alphabet, end_bias: float) -> Matrix:
     bias = np.zeros(len(tokens), dtype=np.float32)
-    if alphabet == "ascii":
-        bias[:256] = [0.0 if 32 <= byte < 127 else _NEVER for byte in range(256)]
+    if alphabet != "bytes":
+        allowed = range(32, 127) if alphabet == "ascii" else b"abcdefghijklmnopqrstuvwxyz .\n"
+        bias[:256] = [0.0 if byte in allowed else _NEVER for byte in range(256)]
+    if alphabet == "prose":
+        bias[ord("\n")] = _PARAGRAPHS
     bias[len(tokens) - num_special :] = _NEVER
     bias[-1] = end_bias
     return bias

@@ -1,0 +1,121 @@
+"""The real program as a process of its own, to be watched, asked, and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.conftest import wait_until
+from tests.ops.processes import REPO, free_port
+
+
+class Server:
+    """`manage.py serve` on a port and a data folder of its own; `with` ends it for certain."""
+
+    def __init__(self, data_dir: Path, models_dir: Path, **settings: object) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._env = {
+            **os.environ,
+            "PARLEY_DATA_DIR": str(data_dir),
+            "PARLEY_MODELS_DIR": str(models_dir),
+            **{f"PARLEY_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start, and wait until it would answer a message."""
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve", "--port", str(self.port)],
+                cwd=REPO,
+                env=self._env,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._is_ready, timeout_s=30)
+
+    def kill(self) -> None:
+        """End it as a power cut would: at once, with no last word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def kill_engine(self) -> None:
+        """End the process that computes, and no other."""
+        os.kill(self.engine_pid(), signal.SIGKILL)
+
+    def engine_pid(self) -> int:
+        """The process id of the one engine."""
+        assert self._process is not None
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        children = [int(pid) for task in tasks.glob("*/children") for pid in task.read_text().split()]
+        [engine] = [
+            pid for pid in children if b"chat.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        return engine
+
+    def run_script(self, module: str, given: str) -> str:
+        """What a module prints that is run beside the server, with its settings and this input."""
+        argv = [sys.executable, "-m", module]
+        return subprocess.run(
+            argv, cwd=REPO, env=self._env, input=given, capture_output=True, text=True, check=True
+        ).stdout
+
+    def log_text(self) -> str:
+        """All that it printed."""
+        return self._log_path.read_text()
+
+    def stored(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Rows of its database."""
+        with sqlite3.connect(f"file:{self.data_dir / 'parley.sqlite3'}?mode=ro", uri=True) as database:
+            return database.execute(query, values).fetchall()
+
+    def reply_text(self, conversation_id: str) -> str:
+        """The words of the newest reply of a conversation, as they are stored."""
+        [(parts,)] = self.stored(
+            "SELECT parts FROM chat_message WHERE role = 'assistant' AND conversation_id = ? ORDER BY id DESC LIMIT 1",
+            uuid.UUID(conversation_id).hex,
+        )
+        return "".join(part["text"] for part in json.loads(str(parts)) if part["kind"] == "text")
+
+    def run_status(self, conversation_id: str) -> str:
+        """How the newest run of a conversation stands."""
+        [(status,)] = self.stored(
+            "SELECT status FROM chat_run WHERE conversation_id = ? ORDER BY id DESC LIMIT 1",
+            uuid.UUID(conversation_id).hex,
+        )
+        return str(status)
+
+    @property
+    def _log_path(self) -> Path:
+        return self.data_dir / "server.log"
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log_text()
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
