@@ -207,7 +207,7 @@ class GuardedFactory(HTTPFactory):
 
     def buildProtocol(self, addr: Any) -> Any:
         """Twisted's callback: somebody connects."""
-        if len(self.open_channels) >= self.bounds.max_connections:
+        if len(self.open_channels) + self.server.num_websockets >= self.bounds.max_connections:
             return _Busy()
         channel = super().buildProtocol(addr)
         channel.requestFactory = GuardedRequest

@@ -10,7 +10,7 @@ from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
-from daphne.ws_protocol import WebSocketFactory
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -63,6 +63,11 @@ class GuardedServer(Server):
         reactor.addSystemEventTrigger("before", "shutdown", self._shut_down)
         if not self.abort_start:
             reactor.run(installSignalHandlers=self.signal_handlers)
+
+    @property
+    def num_websockets(self) -> int:
+        """Open ones; they have left their HTTP channel behind."""
+        return sum(isinstance(connection, WebSocketProtocol) for connection in self.connections)
 
     def listen_success(self, port: Any) -> None:
         """Daphne's callback: a socket is open."""

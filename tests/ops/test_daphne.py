@@ -161,6 +161,22 @@ def test_more_connections_than_allowed_are_told_to_come_back(server: ServerProce
     time.sleep(0.2)
 
 
+def test_websockets_count_as_connections(server: ServerProcess) -> None:
+    upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="]
+    raw = request("GET", "/ws", *upgrade).replace(b"Connection: close", b"Connection: Upgrade")
+    with ExitStack() as stack:
+        pages = [stack.enter_context(server.connect()) for _ in range(30)]
+        for sock in pages:
+            sock.sendall(raw)
+            assert status_of(read_until(sock, b"\r\n\r\n")) == 101
+        others = [stack.enter_context(server.connect()) for _ in range(20)]
+        time.sleep(0.2)
+
+        assert sum(b"503" in first_bytes(sock) for sock in others) == 10
+
+    time.sleep(2.2)  # until the reaper has been round
+
+
 def first_bytes(sock: socket.socket) -> bytes:
     sock.settimeout(0.01)
     try:

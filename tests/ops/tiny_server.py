@@ -24,6 +24,10 @@ BOUNDS = Bounds(
 async def app(scope, receive, send):
     if scope["type"] == "http":
         await PATHS[scope["path"]](scope, receive, send)
+    else:
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
 
 
 async def hello(scope, receive, send):
