@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 MAX_NAME_CHARS = 128
 
+_MAX_HEAD_CHARS = 2 * MAX_NAME_CHARS  # looking no further keeps a flood of markers cheap
 _SEPARATOR = "<｜tool▁sep｜>"
 _MISTRAL_OPEN, _MISTRAL_ARGUMENTS, _MISTRAL_ID = "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"
 
@@ -65,6 +66,8 @@ def read_mistral(body: str) -> Calls | None:
         decoded = _json_start(body.lstrip())
         found = decoded and _all_calls(decoded[0])
         return Calls(found.calls, decoded[1].strip()) if decoded and found else None
+    if _MISTRAL_ARGUMENTS not in body[:_MAX_HEAD_CHARS]:
+        return None
     calls, rest = [], ""
     for part in body.split(_MISTRAL_OPEN):
         name, marker, written = part.partition(_MISTRAL_ARGUMENTS)
@@ -79,6 +82,8 @@ def read_mistral(body: str) -> Calls | None:
 
 def read_deepseek(body: str) -> Calls | None:
     """`name SEPARATOR {...}`, or with the word function before and JSON in a fence behind."""
+    if _SEPARATOR not in body[:_MAX_HEAD_CHARS]:
+        return None
     parts = body.split(_SEPARATOR)
     if parts[0].strip() == "function" and len(parts) == 2:
         name, _, fenced = parts[1].strip().partition("\n")

@@ -55,11 +55,15 @@ class ChannelParser:
 
     def _read_header(self, *, is_end: bool) -> bool:
         """True when a message has begun."""
-        lead = self._buffer.lstrip(SPACE)
+        self._buffer = lead = self._buffer.lstrip(SPACE)
         place = lead.find(_MESSAGE)
         is_header = any(lead.startswith(start) or start.startswith(lead) for start in _HEADER_STARTS)
-        if not is_header or max(place, len(lead) - len(_MESSAGE)) > MAX_HEADER_CHARS:
+        if not is_header:
             return self._begin_message("", lead)
+        if max(place, len(lead) - len(_MESSAGE)) > MAX_HEADER_CHARS:
+            self._begin_message("", lead[1:])
+            self._write(lead[0])  # without its first character it begins no header any more
+            return True
         if place >= 0:
             return self._begin_message(lead[:place], lead[place + len(_MESSAGE) :])
         if is_end and lead and not lead.startswith("<|"):

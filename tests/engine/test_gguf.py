@@ -187,16 +187,16 @@ def test_reads_a_large_vocabulary_fast(tmp_path: Path) -> None:
 
     path = write_model(tmp_path / "m.gguf", "llama", add)
 
-    seconds = min(_seconds(lambda: read_metadata(path)) for _ in range(3))
+    seconds = min(_cpu_seconds(lambda: read_metadata(path)) for _ in range(3))
 
     assert read_metadata(path).num_vocabulary == 150_000
     assert seconds < 0.15  # 25 ms on the machine this was written on
 
 
-def _seconds(act: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _cpu_seconds(act: Callable[[], object]) -> float:
+    start = time.process_time()
     act()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -334,12 +334,12 @@ def test_thousands_of_mutants_raise_nothing_else_and_end_soon(tiny: Path, tmp_pa
         for _ in range(3000):
             file.seek(0)
             file.write(_mutant(header, rng))
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 read_metadata(path)
             except ModelUnreadable:
                 num_refused += 1
-            assert time.perf_counter() - start < 2.0
+            assert time.process_time() - start < 2.0
 
     assert 1000 < num_refused < 3000
 

@@ -153,8 +153,8 @@ BOMBS = {
 
 @pytest.mark.parametrize("case", BOMBS)
 def test_every_bomb_is_defused_in_time(case: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
 
     assert failure_of(BOMBS[case])
 
-    assert time.monotonic() - start < 2.0
+    assert time.process_time() - start < 2.0
