@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from chat.models import Actor, Conversation, Run, User
@@ -16,6 +17,12 @@ from tests.engine.tiny_gguf import write_tiny_gguf
 
 REPO = Path(__file__).resolve().parent.parent
 STARTER = REPO / "models" / "starter.gguf"
+
+
+@pytest.fixture(autouse=True)
+def fresh_rate_limits() -> None:
+    """Sign-ups of other tests within the same minute do not count."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

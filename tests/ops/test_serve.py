@@ -107,7 +107,7 @@ def test_sigterm_in_mid_answer_saves_it_and_tells_the_reader(tmp_path: Path, tin
             browser.post("/", text="Tell me everything.")
             run_id, _, _ = latest_run(tmp_path)
             reader.sendall(request("GET", f"/runs/{run_id}/events", browser.cookie_header))
-            read_until(reader, b"id: 5\n")
+            read_until(reader, b">Writing<")
 
             code, seconds, output = server.stop()
             rest = read_all(reader)
