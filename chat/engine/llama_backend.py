@@ -135,8 +135,7 @@ class LlamaBackend:
         started_at = time.perf_counter()
         status = int(library.llama_decode(self._context, self._batch.batch))
         if status == 0:
-            elapsed_s = time.perf_counter() - started_at
-            self._threads.record(kind, num_threads, elapsed_s if kind else elapsed_s / num_tokens)
+            self._threads.record(kind, num_threads, num_tokens, time.perf_counter() - started_at)
         return status
 
     def _logits(self, num_rows: int) -> Logits:

@@ -40,30 +40,52 @@ class TestThreadGovernor:
         monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
         return now
 
-    def test_it_finds_that_one_thread_is_faster_on_a_busy_machine(self, clock: list[float]) -> None:
-        governor = ThreadGovernor(max_threads=2, first_choice=2)
+    def test_alone_on_the_machine_all_threads_compute(self, clock: list[float]) -> None:
+        chosen = play(ThreadGovernor(2, 2), clock, {1: 0.05, 2: 0.03})
 
-        chosen = self._play(governor, clock, {1: 0.05, 2: 0.27})
+        assert chosen.count(2) > 0.95 * len(chosen)
 
-        assert chosen[0] == 2
-        assert chosen.count(1) > 0.9 * len(chosen)
+    def test_on_a_busy_machine_it_goes_down_to_one_after_the_first_step(self, clock: list[float]) -> None:
+        chosen = play(ThreadGovernor(2, 2), clock, {1: 0.05, 2: 2.0})
+
+        assert chosen[:3] == [2, 1, 1]
+        assert chosen.count(2) < 5
+
+    def test_a_neighbour_that_starts_to_compute_is_noticed_within_a_few_steps(
+        self, clock: list[float]
+    ) -> None:
+        governor = ThreadGovernor(2, 2)
+        play(governor, clock, {1: 0.05, 2: 0.03})
+
+        chosen = play(governor, clock, {1: 0.05, 2: 0.27})
+
+        assert chosen[:8].count(2) <= 6
+        assert chosen[8:].count(2) < 10
 
     def test_it_comes_back_when_the_neighbour_is_gone(self, clock: list[float]) -> None:
-        governor = ThreadGovernor(max_threads=2, first_choice=2)
-        self._play(governor, clock, {1: 0.05, 2: 0.27})
+        governor = ThreadGovernor(2, 2)
+        play(governor, clock, {1: 0.05, 2: 0.27})
 
-        chosen = self._play(governor, clock, {1: 0.05, 2: 0.03})
+        chosen = play(governor, clock, {1: 0.05, 2: 0.03})
 
         assert chosen[-1] == 2
         assert chosen.count(2) > 0.5 * len(chosen)
 
-    def test_one_core_leaves_no_choice(self, clock: list[float]) -> None:
-        assert set(self._play(ThreadGovernor(1, 1), clock, {1: 0.05})) == {1}
+    def test_prompts_and_writing_are_judged_apart(self, clock: list[float]) -> None:
+        governor = ThreadGovernor(2, 2)
+        play(governor, clock, {1: 0.05, 2: 0.27}, kind=3)
 
-    def _play(self, governor: ThreadGovernor, clock: list[float], seconds: dict[int, float]) -> list[int]:
-        chosen = []
-        for _ in range(400):
-            chosen.append(governor.choose(1))
-            clock[0] += seconds[chosen[-1]]
-            governor.record(1, chosen[-1], seconds[chosen[-1]])
-        return chosen
+        assert play(governor, clock, {1: 0.5, 2: 0.3}, kind=0).count(2) > 300
+
+    def test_one_core_leaves_no_choice(self, clock: list[float]) -> None:
+        assert set(play(ThreadGovernor(1, 1), clock, {1: 0.05})) == {1}
+
+
+def play(governor: ThreadGovernor, clock: list[float], seconds: dict[int, float], kind: int = 1) -> list[int]:
+    """The choices of 400 steps that take so long with so many threads."""
+    chosen = []
+    for _ in range(400):
+        chosen.append(governor.choose(kind))
+        clock[0] += seconds[chosen[-1]]
+        governor.record(kind, chosen[-1], 64, seconds[chosen[-1]])
+    return chosen
