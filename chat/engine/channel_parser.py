@@ -47,6 +47,11 @@ class ChannelParser:
         """What was held back, at the end of the reply."""
         return self._drain(is_end=True)
 
+    def skip(self, text: str) -> None:
+        """Go past text that was delivered before, held-back ends included."""
+        self.feed(text)
+        self._buffer = self._recipient = ""
+
     def _drain(self, *, is_end: bool) -> list[Delta]:
         while self._read_header(is_end=is_end) if self._is_in_header else self._read_message(is_end=is_end):
             pass

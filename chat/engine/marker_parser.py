@@ -86,6 +86,14 @@ class MarkerParser:
             deltas.append(Words("reasoning" if self._mode == "reasoning" else "text", self._space))
         return deltas
 
+    def skip(self, text: str) -> None:
+        """Go past text that was delivered before, held-back ends included."""
+        self.feed(text)
+        if self._mode != "reasoning":
+            self._is_fresh = self._is_fresh and self._mode == "text"
+            self._mode = "text"
+        self._buffer = self._space = ""
+
     def _drain(self, *, is_end: bool) -> list[Delta]:
         steps = {
             "text": self._read_text,

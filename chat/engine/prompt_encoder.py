@@ -13,7 +13,9 @@ from chat.domain.params import GenerationRequest
 from chat.engine.backend import Backend
 from chat.engine.chat_template import ChatTemplate
 from chat.engine.prefix import TokenArray, common_length
+from chat.engine.reply_prefix import fit_prefix
 from chat.engine.special_words import SpecialWords
+from chat.engine.tool_calls import family_of
 
 _MAX_REMEMBERED = 64
 # Two user messages that differ from the first character on: what two prompts have in common before them is no user's.
@@ -22,9 +24,11 @@ _ANY_USER_MESSAGES = (ChatMessage.of("user", "0"), ChatMessage.of("user", "Z"))
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """`text` is the rendered prompt without the reply's prefix; the first `num_shared` tokens hold no user's words."""
+    """`text` is the rendered prompt, `prefix` what its reply begins with; the first `num_shared` tokens hold no user's
+    words."""
 
     text: str
+    prefix: str
     token_ids: list[int]
     num_shared: int
 
@@ -35,27 +39,34 @@ class PromptEncoder:
     def __init__(self, backend: Backend, template: ChatTemplate) -> None:
         self._backend = backend
         self._template = template
+        self._family = family_of(template.source)
         self._special_words = SpecialWords(backend.control_words)
         self._shared_tokens: OrderedDict[str, TokenArray] = OrderedDict()
 
     def count(self, request: GenerationRequest) -> int:
         """Length of the prompt in tokens. Raises: TemplateFailed."""
-        return len(self._backend.tokenize(self._render(request) + request.reply_prefix))
+        text = self._render(request)
+        return len(self._backend.tokenize(text + self._prefix_of(request, text)))
 
     def encode(self, request: GenerationRequest) -> EncodedPrompt:
         """Raises: TemplateFailed; ContextOverflow with both counts when no token of a reply would fit."""
         text = self._render(request)
-        token_ids = self._backend.tokenize(text + request.reply_prefix)
+        prefix = self._prefix_of(request, text)
+        token_ids = self._backend.tokenize(text + prefix)
         limit = self._backend.context_tokens
         if len(token_ids) >= limit:
             raise ContextOverflow(
                 f"The prompt has {len(token_ids)} tokens, but the model's context holds {limit}."
             )
         shared = self._shared_tokens_of(request)
-        return EncodedPrompt(text, token_ids, common_length(shared, np.array(token_ids, dtype=np.int32)))
+        num_shared = common_length(shared, np.array(token_ids, dtype=np.int32))
+        return EncodedPrompt(text, prefix, token_ids, num_shared)
 
     def _render(self, request: GenerationRequest) -> str:
         return self._template.render(self._special_words.defuse(request.messages), request.tools)
+
+    def _prefix_of(self, request: GenerationRequest, text: str) -> str:
+        return fit_prefix(self._family, text, request.reply_prefix)
 
     def _shared_tokens_of(self, request: GenerationRequest) -> TokenArray:
         first = self._special_words.defuse(request.messages[:1])

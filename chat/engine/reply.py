@@ -42,9 +42,9 @@ class Reply:
         self._resumed_ms = 0
         self._submitted_at = self._admitted_at = self._first_token_at = time.monotonic()
 
-    def replay(self, job: Job) -> None:
+    def replay(self, prefix: str, job: Job) -> None:
         """Bring the parser to where the reply already is; its pieces were yielded before."""
-        self._parser.feed(job.request.reply_prefix)
+        self._parser.skip(prefix)
         self._resumed_ms = job.resumed_ms
         for token in job.resumed:
             self._sampler.accept(token)

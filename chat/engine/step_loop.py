@@ -17,6 +17,7 @@ from chat.engine.loading import LoadedModel
 from chat.engine.pieces import EndReason
 from chat.engine.prompt_encoder import EncodedPrompt, PromptEncoder
 from chat.engine.reply import Reply
+from chat.engine.reply_prefix import opens_thinking
 from chat.engine.sampling import draw_seed
 from chat.engine.scheduler import Batch, Scheduler, batch_of
 from chat.engine.sequence import Sequence
@@ -131,7 +132,7 @@ class StepLoop:
 
     def _new_reply(self, job: Job, prompt: EncodedPrompt, sequence: Sequence) -> Reply:
         params = job.request.params
-        is_thinking = prompt.text.rstrip().endswith("<think>")
+        is_thinking = opens_thinking(self._model.family, prompt.text)
         # A resumed reply must not draw the numbers again that its first tokens were chosen by.
         seed = draw_seed(params) + len(job.resumed)
         reply = Reply(
@@ -140,7 +141,7 @@ class StepLoop:
             ToolCallParser(self._model.family, is_thinking),
             self._backend.new_sampler(params, seed),
         )
-        reply.replay(job)
+        reply.replay(prompt.prefix, job)
         return reply
 
     def _schedule(self) -> Batch:

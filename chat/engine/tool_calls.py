@@ -7,6 +7,7 @@ Knows neither tokens nor tools: a call of a tool that does not exist is a call l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from chat.domain.messages import ToolCall
 from chat.engine.call_bodies import Call, read_deepseek, read_llama, read_mistral, read_tagged
@@ -53,7 +54,6 @@ class ToolCallParser:
     """One reply of a model of `family`. `is_thinking`: its prompt ended inside a thinking block."""
 
     def __init__(self, family: str, is_thinking: bool = False) -> None:  # noqa: FBT001, FBT002 - a state, no mode
-        self._num_calls = 0
         self._parser: MarkerParser | ChannelParser
         if family == CHANNEL_FAMILY:
             self._parser = ChannelParser()
@@ -64,6 +64,10 @@ class ToolCallParser:
     def is_thinking(self) -> bool:
         """True while what comes is reasoning."""
         return self._parser.is_thinking
+
+    def skip(self, text: str) -> None:
+        """Go past the beginning of a reply that was delivered before, and read on from there."""
+        self._parser.skip(text)
 
     def feed(self, text: str) -> list[Piece]:
         """The pieces that are certain now; neighbours of one kind are merged."""
@@ -86,6 +90,6 @@ class ToolCallParser:
 
     def _piece(self, delta: Delta) -> Piece:
         if isinstance(delta, Call):
-            self._num_calls += 1
-            return CallPiece(ToolCall(f"call_{self._num_calls}", delta.name, delta.arguments))
+            # One run holds several generations: a count would give the calls of two of them the same id.
+            return CallPiece(ToolCall(f"call_{uuid4().hex[:12]}", delta.name, delta.arguments))
         return TextPiece(delta.text) if delta.kind == "text" else ReasoningPiece(delta.text)
