@@ -8,7 +8,7 @@ from typing import Any
 from chat.models import Conversation
 from chat.runtime import get_runtime
 from chat.web.requests import PageRequest
-from chat.web.sidebar import sidebar_of
+from chat.web.sidebar import max_rows_for, sidebar_of
 from chat.web.transcript import Transcript, transcript_of
 from chat.web.words import announcement, status_text
 
@@ -45,7 +45,9 @@ def page_context(
     return {
         "conversation": conversation,
         "title": str(conversation or "Parley"),
-        "sidebar": sidebar_of(request.actor, conversation.pk if conversation else None),
+        "sidebar": sidebar_of(
+            request.actor, conversation.pk if conversation else None, max_rows_for(request)
+        ),
         "transcript": transcript,
         "starters": STARTERS,
         "scripts": SCRIPTS,

@@ -15,7 +15,8 @@ from chat.models import Actor, Conversation, Run
 from chat.models.run import LIVE
 from chat.web.requests import PageRequest, current_conversation_id
 
-MAX_ROWS = 200
+MAX_ROWS = 60
+MAX_ROWS_OF_ALL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +33,26 @@ class Sidebar:
 
     groups: tuple[Group, ...]
     current_id: uuid.UUID | None
-    num_shown: int
     has_more: bool
 
 
-def sidebar_of(actor: Actor, current_id: uuid.UUID | None) -> Sidebar:
+def sidebar_of(actor: Actor, current_id: uuid.UUID | None, max_rows: int = MAX_ROWS) -> Sidebar:
     """One query, however many conversations there are."""
     live = Run.objects.filter(conversation=OuterRef("pk"), status__in=LIVE)
     mine = Conversation.objects.visible_to(actor).kept().annotate(is_running=Exists(live))
-    rows = list(mine.order_by("-updated_at", "pk")[: MAX_ROWS + 1])
-    shown = rows[:MAX_ROWS]
-    return Sidebar(tuple(_by_day(shown)), current_id, len(shown), has_more=len(rows) > MAX_ROWS)
+    rows = list(mine.order_by("-updated_at", "pk")[: max_rows + 1])
+    return Sidebar(tuple(_by_day(rows[:max_rows])), current_id, has_more=len(rows) > max_rows)
 
 
 def sidebar_for(request: PageRequest) -> Sidebar:
     """The list for the page that a fragment was asked from."""
-    return sidebar_of(request.actor, current_conversation_id(request))
+    return sidebar_of(request.actor, current_conversation_id(request), max_rows_for(request))
+
+
+def max_rows_for(request: PageRequest) -> int:
+    """The newest ones, or with `?chats=all` (on the page that htmx asks from) older ones too."""
+    page = request.headers.get("HX-Current-URL") or request.get_full_path()
+    return MAX_ROWS_OF_ALL if "chats=all" in page else MAX_ROWS
 
 
 def day_label(day: date, today: date) -> str:

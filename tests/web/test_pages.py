@@ -45,6 +45,16 @@ class TestNewChat:
         assert "What can you do?" in html
         assert "tiny" in html
 
+    def test_the_stream_extension_is_there_before_htmx_looks_at_the_page(
+        self, runtime: Runtime, client: Client
+    ) -> None:
+        html = client.get("/").content.decode()
+
+        assert (
+            '<script src="/static/vendor/htmx/htmx.min.js"></script>\n<script src="/static/vendor/htmx/hx-sse'
+            in html
+        )
+
     def test_every_tag_of_the_page_is_closed(self, runtime: Runtime, client: Client) -> None:
         html = client.get("/").content.decode()
 
