@@ -79,7 +79,7 @@ class Setup:
         runtime_lock = ROOT / "requirements.lock"
         self._lock = LockFile((dev_lock or runtime_lock).read_text())
         self._wanted = Packages(
-            python=sys.version.partition(" ")[0],
+            python=f"{sys.version_info.major}.{sys.version_info.minor}",
             runtime=digest(runtime_lock),
             dev=digest(dev_lock) if dev_lock else "",
         )
