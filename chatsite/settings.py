@@ -146,6 +146,7 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 # An address serves only to reset a password, so it is asked for only where mail can be sent.
 ACCOUNT_SIGNUP_FIELDS = ["username*", *(["email"] if EMAIL_HOST else []), "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # else anybody could have us write to anybody
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = {"first_admin": "20/m/ip"}  # besides allauth's own: 30 logins a minute and address, ...
 # Behind a TLS proxy the last address in X-Forwarded-For is the one that the proxy itself has seen.
