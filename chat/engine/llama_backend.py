@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import threading
 import time
+from collections.abc import Iterator
 from collections.abc import Sequence as Rows
 from typing import Any
 
@@ -127,16 +130,29 @@ class LlamaBackend:
         library.llama_model_free(self._model)
 
     def _compute(self, chunks: Rows[Chunk]) -> int:
-        """llama_decode, on as many threads as is best now."""
+        """llama_decode, on as many threads as is best now. A trial of another number is broken off when it is slow."""
         num_tokens = self._batch.batch.n_tokens
         kind = len(chunks) if num_tokens == len(chunks) else 0
-        num_threads = self._threads.choose(kind)
-        library.llama_set_n_threads(self._context, num_threads, num_threads)
+        plan = self._threads.plan(kind, num_tokens)
+        library.llama_set_n_threads(self._context, plan.num_threads, plan.num_threads)
         started_at = time.perf_counter()
-        status = int(library.llama_decode(self._context, self._batch.batch))
-        if status == 0:
-            self._threads.record(kind, num_threads, num_tokens, time.perf_counter() - started_at)
+        with self._time_limit(plan.limit_s):
+            status = int(library.llama_decode(self._context, self._batch.batch))
+        if status == 0 or plan.limit_s is not None:
+            self._threads.record(kind, plan.num_threads, num_tokens, time.perf_counter() - started_at)
         return status
+
+    @contextlib.contextmanager
+    def _time_limit(self, limit_s: float | None) -> Iterator[None]:
+        if limit_s is None:
+            yield
+            return
+        timer = threading.Timer(limit_s, self.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _logits(self, num_rows: int) -> Logits:
         if num_rows == 0:

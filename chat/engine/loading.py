@@ -9,7 +9,7 @@ from typing import Any
 
 from chat.domain.errors import ModelUnsupported, OutOfMemory, TemplateFailed
 from chat.domain.messages import ChatMessage
-from chat.engine.backend import Backend, Chunk
+from chat.engine.backend import Backend, BatchAborted, Chunk
 from chat.engine.chat_template import ChatTemplate, template_source
 from chat.engine.config import MIB, EngineConfig
 from chat.engine.gguf import GgufMetadata, read_metadata
@@ -21,6 +21,7 @@ from chat.engine.tool_calls import family_of
 
 # A step of a smaller model takes less time than its threads need to wait for each other on a busy machine.
 SMALL_MODEL_BYTES = 32 * MIB
+WARM_UP_STEPS = (16, 16, 1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,15 @@ def _has_token(backend: Backend, text: str) -> bool:
 
 
 def _threads_for(metadata: GgufMetadata, config: EngineConfig) -> ThreadGovernor:
-    num_threads = thread_count(config)
-    return ThreadGovernor(num_threads, 1 if metadata.size_bytes < SMALL_MODEL_BYTES else num_threads)
+    num_threads = 1 if metadata.size_bytes < SMALL_MODEL_BYTES else thread_count(config)
+    return ThreadGovernor(num_threads)
 
 
 def _warm_up(backend: Backend) -> None:
-    """Reads the weights in, and lets a build that crashes on this processor do it before anybody waits for text."""
-    backend.decode([Chunk(0, 0, [0], wants_logits=True)])
-    backend.drop_tail(0, 0)
+    """Reads the weights in, lets a build that crashes on this processor do it before anybody waits for text, and finds
+    out how many threads are of use now.
+    """
+    for num_tokens in WARM_UP_STEPS:
+        with contextlib.suppress(BatchAborted):  # a slow trial of another number of threads
+            backend.decode([Chunk(0, 0, [0] * num_tokens, wants_logits=True)])
+        backend.drop_tail(0, 0)
