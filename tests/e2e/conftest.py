@@ -65,11 +65,21 @@ def server(chatty_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield server
 
 
-@pytest.fixture
-def doomed_server(chatty_models_dir: Path, tmp_path: Path) -> Iterator[Server]:
-    """One for a single test, which may kill it."""
-    with Server(tmp_path / "data", chatty_models_dir, max_tokens=LONG_ANSWER_TOKENS) as server:
+@pytest.fixture(scope="package")
+def mortal_server(chatty_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """See `doomed_server`."""
+    with Server(
+        tmp_path_factory.mktemp("mortal"), chatty_models_dir, max_tokens=LONG_ANSWER_TOKENS
+    ) as server:
         yield server
+
+
+@pytest.fixture
+def doomed_server(mortal_server: Server) -> Server:
+    """One that a test may kill; the next test finds it started again."""
+    if not mortal_server.is_running:
+        mortal_server.start()
+    return mortal_server
 
 
 @pytest.fixture(scope="package")

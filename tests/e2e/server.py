@@ -56,6 +56,11 @@ class Server:
             )
         wait_until(self._is_ready, timeout_s=30)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it as a power cut would: at once, with no last word."""
         if self._process is not None:

@@ -133,7 +133,7 @@ def test_hostile_answers_do_nothing(person: Person, server: Server, fill: Fill) 
 
 
 def test_hostile_titles_do_nothing(person: Person, server: Server, fill: Fill) -> None:
-    payloads = [payload for payload in PAYLOADS.values() if payload.strip()]
+    payloads = list(PAYLOADS.values())[:50]  # the list shows 60
     fill(server, person, *([payload, "ok"] for payload in payloads))
 
     person.open()
