@@ -42,7 +42,23 @@ document.addEventListener("htmx:sse:error", (event) => {
 });
 document.addEventListener("htmx:sse:after:connection", back);
 addEventListener("offline", lost);
-addEventListener("online", back);
+
+// Whoever comes back to the tab, or to the network, sees the newest words at once and not after the usual wait.
+const connections = new Map();
+document.addEventListener("htmx:sse:before:connection", (event) => {
+  connections.set(event.target, event.detail.connection);
+});
+document.addEventListener("htmx:sse:close", (event) => connections.delete(event.target));
+
+function hurry() {
+  setTimeout(() => connections.forEach((connection) => connection.delayCanceller?.()), 50);
+}
+
+document.addEventListener("visibilitychange", () => document.hidden || hurry());
+addEventListener("online", () => {
+  back();
+  hurry();
+});
 
 // The stream has said its last word: a page that shows it has seen it.
 document.addEventListener("done", (event) => {

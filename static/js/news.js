@@ -6,6 +6,13 @@ let wait = MIN_WAIT_MS;
 
 const log = () => document.querySelector("#log");
 
+// Runs that this page shows or has shown: it needs no news of them.
+const shownRuns = new Set();
+
+function noteRuns() {
+  for (const stream of document.querySelectorAll("[data-stream]")) shownRuns.add(stream.dataset.stream);
+}
+
 function refreshList() {
   if (document.querySelector("#conversations :is(input, :popover-open)")) return;
   htmx.ajax("GET", "/sidebar", { source: "#conversations", target: "#conversations", swap: "innerHTML" });
@@ -18,7 +25,7 @@ function fetchChanges(conversation, run) {
     setTimeout(fetchChanges, 300, conversation, run);
     return;
   }
-  if (run && document.querySelector(`[data-stream="${run}"]`)) return;
+  if (shownRuns.has(String(run))) return;
   const last = [...log().querySelectorAll("article")].at(-1)?.id.replace("message-", "") ?? "";
   htmx.ajax("GET", `/c/${conversation}/changes?after=${last}`, { source: "#log", swap: "none" });
 }
@@ -41,4 +48,6 @@ function listen() {
   });
 }
 
+document.addEventListener("htmx:after:swap", noteRuns);
+noteRuns();
 listen();
