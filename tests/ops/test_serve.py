@@ -279,5 +279,26 @@ def test_an_upgrade_to_a_websocket_does_no_harm(server: ServerProcess) -> None:
     assert status_of(server.ask(raw)) == 403
 
 
+def test_behind_https_cookies_are_bound_and_plain_http_is_left(tmp_path: Path, tiny_models_dir: Path) -> None:
+    public = {"PARLEY_HTTPS": "1", "PARLEY_HOSTS": "chat.example.org"}
+    with start(tmp_path, tiny_models_dir, **public).wait_until_open() as server:
+        plain, proxied, health = (
+            server.ask(raw.replace(b"Host: localhost", b"Host: chat.example.org")).decode()
+            for raw in (
+                request("GET", "/"),
+                request("GET", "/", "X-Forwarded-Proto: https", "X-Forwarded-For: 192.0.2.7"),
+                request("GET", "/health/ready"),
+            )
+        )
+
+    assert "HTTP/1.1 301 " in plain
+    assert "Location: https://chat.example.org/\r\n" in plain
+    assert "Strict-Transport-Security: max-age=31536000; includeSubDomains; preload" in proxied
+    cookies = re.findall(r"Set-Cookie: (.*)", proxied)
+    assert {cookie.split("=")[0] for cookie in cookies} == {"__Host-parley_guest", "__Host-csrftoken"}
+    assert all("; Secure" in cookie and "; HttpOnly" in cookie and "; Path=/" in cookie for cookie in cookies)
+    assert status_of(health.encode()) in (200, 503)
+
+
 def test_an_idle_server_is_small(server: ServerProcess) -> None:
     assert server.rss_mb() < 200
