@@ -100,15 +100,14 @@ class Visitor:
 
     def ask(self, text: str) -> None:
         """Begin a conversation."""
-        self._http.get("/").raise_for_status()
-        form = {
-            "text": text,
-            "key": str(uuid.uuid4()),
-            "csrfmiddlewaretoken": self._http.cookies["csrftoken"],
-        }
-        answer = self._http.post("/", data=form).raise_for_status()
+        self.get("/").raise_for_status()
+        answer = self.post("/", text=text, key=str(uuid.uuid4())).raise_for_status()
         self.conversation_id = answer.url.path.removeprefix("/c/")
         self.run_id = int(found[1]) if (found := _RUN.search(answer.text)) else 0
+
+    def post(self, path: str, **form: str) -> httpx.Response:
+        """Send a form of the page."""
+        return self._http.post(path, data={**form, "csrfmiddlewaretoken": self._http.cookies["csrftoken"]})
 
     def read_stream(self) -> str:
         """Everything that the answer's stream sends; "" when the answer had ended before."""

@@ -67,6 +67,12 @@ class Server:
             self._process.kill()
             self._process.wait()
 
+    def stop(self) -> int:
+        """Ask it to end, as a service manager does; returns its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(timeout=15)
+
     def kill_engine(self) -> None:
         """End the process that computes, and no other."""
         os.kill(self.engine_pid(), signal.SIGKILL)

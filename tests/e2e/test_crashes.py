@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -55,6 +56,26 @@ def test_a_page_comes_back_by_itself_after_a_restart(person_at: OpenWindow, doom
     doomed_server.start()
     person.wait_for_end("interrupted")
 
+    person.expect_shown(doomed_server.reply_text(person.conversation_id))
+
+
+def test_a_server_that_is_told_to_end_keeps_the_text_and_says_why_it_stops(
+    person_at: OpenWindow, doomed_server: Server
+) -> None:
+    person = person_at(doomed_server)
+    person.open()
+    person.ask("A story in the evening")
+    person.wait_for_words(300)
+
+    began = time.monotonic()
+    exit_code = doomed_server.stop()
+    took_s = time.monotonic() - began
+
+    assert exit_code == 0
+    assert took_s < 12
+    assert doomed_server.run_status(person.conversation_id) == "interrupted"
+    doomed_server.start()
+    person.wait_for_end("interrupted")
     person.expect_shown(doomed_server.reply_text(person.conversation_id))
 
 

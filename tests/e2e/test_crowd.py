@@ -79,3 +79,34 @@ def reply_id_of(server: Server, person: Visitor) -> str:
     conversation = uuid.UUID(person.conversation_id).hex
     [(reply_id,)] = server.stored("SELECT reply_id FROM chat_run WHERE conversation_id = ?", conversation)
     return str(reply_id)
+
+
+def test_a_form_sent_ten_times_at_once_is_one_message(server: Server, crowd: ExitStack) -> None:
+    person = crowd.enter_context(Visitor(server.url))
+    person.get("/")
+    key = str(uuid.uuid4())
+
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(lambda _: person.post("/", text="Once, please", key=key), range(10)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.url for answer in answers}) == 1
+    [(num_messages,)] = server.stored("SELECT count(*) FROM chat_message WHERE key = ?", uuid.UUID(key).hex)
+    assert num_messages == 1
+
+
+def test_of_twenty_questions_at_once_to_one_conversation_one_is_taken(
+    server: Server, crowd: ExitStack
+) -> None:
+    person = crowd.enter_context(Visitor(server.url))
+    person.ask("The first question")
+    person.post(f"/runs/{person.run_id}/stop")
+    wait_until(lambda: server.run_status(person.conversation_id) == "stopped")
+    path = f"/c/{person.conversation_id}/messages"
+
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(
+            threads.map(lambda n: person.post(path, text=f"No {n}", key=str(uuid.uuid4())), range(20))
+        )
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
