@@ -68,12 +68,14 @@ def live_context(transcript: Transcript) -> dict[str, Any]:
 def model_context(request: PageRequest, conversation: Conversation | None) -> dict[str, Any]:
     """The models to choose from. Only staff are told where on the disk they belong."""
     runtime = get_runtime()
+    models = runtime.registry.models()
     names = [file.name for file in runtime.registry.files()]
     default = runtime.conf.default_model or (names[0] if names else "")
     user = request.actor.user
     return {
         "models": names,
         "has_models": bool(names),
+        "model_problems": [(model.name, model.error) for model in models if model.error],
         "model": (conversation.model if conversation else "") or default,
         "models_dir": runtime.conf.models_dir if user and user.is_staff else "",
     }

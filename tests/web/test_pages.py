@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.models import Conversation, Message, Run, RunStatus, User
-from chat.runtime import Runtime
+from chat.runtime import Runtime, close_runtime
 from chat.web.sidebar import day_label
 from tests.web.chatting import HTMX, finished_chat, start_chat, url_of
 from tests.web.page_dom import parse
@@ -60,16 +62,21 @@ class TestNewChat:
 
         assert parse(html.replace("<!doctype html>", ""))
 
-    def test_without_a_model_the_page_says_where_to_put_one(
-        self, runtime: Runtime, client: Client, tiny_models_dir: object, monkeypatch: pytest.MonkeyPatch
+    def test_without_a_model_the_page_says_where_to_put_one_and_what_is_wrong_with_others(
+        self, runtime: Runtime, client: Client, settings: Any, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(type(runtime.registry), "files", lambda registry: [])
+        folder = tmp_path / "secret-place"
+        folder.mkdir()
+        (folder / "broken.gguf").write_bytes(b"GGUF" + b"\0" * 40)
+        settings.PARLEY_MODELS_DIR = folder
+        close_runtime()
 
         html = client.get("/").content.decode()
 
-        assert ".gguf" in html
+        assert "There is no model yet" in html
+        assert "broken" in html
+        assert "secret-place" not in html
         assert "disabled" in html
-        assert str(runtime.conf.models_dir) not in html
 
     def test_the_theme_is_in_the_first_byte_of_the_page(self, runtime: Runtime, client: Client) -> None:
         client.post("/theme", {"theme": "dark"})
