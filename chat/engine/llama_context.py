@@ -21,7 +21,7 @@ CPU_UBATCH_TOKENS = 128
 KV_MEMORY_SHARE = 0.4
 
 _FLASH_ATTENTION_AUTO, _FLASH_ATTENTION_OFF, _FLASH_ATTENTION_ON = -1, 0, 1
-_TYPES = {"f16": 1, "q8_0": 8}
+VALUE_TYPES = {"f16": 1, "q8_0": 8}
 _Q8_BLOCK = 32
 
 
@@ -90,8 +90,8 @@ def _apply(params: Any, settings: AttentionSettings, config: EngineConfig) -> No
         params.flash_attn_type = _FLASH_ATTENTION_AUTO
         return
     params.flash_attn_type = _FLASH_ATTENTION_ON if settings.has_flash_attention else _FLASH_ATTENTION_OFF
-    params.type_k = _TYPES[settings.key_type]
-    params.type_v = _TYPES[settings.value_type]
+    params.type_k = VALUE_TYPES[settings.key_type]
+    params.type_v = VALUE_TYPES[settings.value_type]
 
 
 def _free_memory_bytes() -> int:

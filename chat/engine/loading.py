@@ -14,10 +14,11 @@ from chat.engine.chat_template import ChatTemplate, template_source
 from chat.engine.config import MIB, EngineConfig
 from chat.engine.gguf import GgufMetadata, read_metadata
 from chat.engine.llama_backend import LlamaBackend
-from chat.engine.llama_context import PLAIN_SETTINGS, default_settings, open_context, tokens_per_slot
+from chat.engine.llama_context import PLAIN_SETTINGS, open_context, tokens_per_slot
 from chat.engine.llama_library import library, open_model, thread_count
 from chat.engine.threads import ThreadGovernor
 from chat.engine.tool_calls import family_of
+from chat.engine.tuning import tuned_settings
 
 # A step of a smaller model takes less time than its threads need to wait for each other on a busy machine.
 SMALL_MODEL_BYTES = 32 * MIB
@@ -53,7 +54,7 @@ def _open_backend(path: Path, metadata: GgufMetadata, config: EngineConfig) -> L
     model = open_model(path, config)
     num_tokens = tokens_per_slot(metadata, config)
     try:
-        context = _open_context(model, config, num_tokens)
+        context = _open_context(model, metadata, config, num_tokens)
     except BaseException:
         library.llama_model_free(model)
         raise
@@ -62,9 +63,9 @@ def _open_backend(path: Path, metadata: GgufMetadata, config: EngineConfig) -> L
     return backend
 
 
-def _open_context(model: Any, config: EngineConfig, num_tokens: int) -> Any:
+def _open_context(model: Any, metadata: GgufMetadata, config: EngineConfig, num_tokens: int) -> Any:
     try:
-        return open_context(model, config, num_tokens, default_settings(model))
+        return open_context(model, config, num_tokens, tuned_settings(model, metadata, config))
     except OutOfMemory:  # llama.cpp does not say why it refused: some architectures take no 8-bit keys
         return open_context(model, config, num_tokens, PLAIN_SETTINGS)
 
@@ -75,7 +76,7 @@ def _has_token(backend: Backend, text: str) -> bool:
 
 def _threads_for(metadata: GgufMetadata, config: EngineConfig) -> ThreadGovernor:
     num_threads = 1 if metadata.size_bytes < SMALL_MODEL_BYTES else thread_count(config)
-    return ThreadGovernor(num_threads)
+    return ThreadGovernor.up_to(num_threads)
 
 
 def _warm_up(backend: Backend) -> None:

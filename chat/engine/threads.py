@@ -36,10 +36,15 @@ class ThreadGovernor:
     A kind of step is a number: how many replies it writes to, 0 for a step with a prompt.
     """
 
-    def __init__(self, max_threads: int) -> None:
-        fewest, *more = sorted({max(1, max_threads // 2), max(1, max_threads - 1), max_threads})
+    def __init__(self, *candidates: int) -> None:
+        fewest, *more = sorted(candidates)
         self._prompts = _Lane(fewest, more)
         self._writing = _Lane(fewest, more)
+
+    @classmethod
+    def up_to(cls, max_threads: int) -> ThreadGovernor:
+        """Chooses between all, all but one, and half of the threads."""
+        return cls(*{max(1, max_threads // 2), max(1, max_threads - 1), max_threads})
 
     def plan(self, kind: int, num_tokens: int) -> ThreadPlan:
         """For the next step: mostly the fastest number of threads, now and then another one to try."""

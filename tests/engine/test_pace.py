@@ -41,19 +41,19 @@ class TestThreadGovernor:
         return now
 
     def test_alone_on_the_machine_all_threads_compute(self, clock: list[float]) -> None:
-        chosen = play(ThreadGovernor(2), clock, {1: 0.05, 2: 0.03})
+        chosen = play(ThreadGovernor.up_to(2), clock, {1: 0.05, 2: 0.03})
 
         assert chosen.count(2) > 0.95 * len(chosen)
 
     def test_on_a_busy_machine_it_stays_with_one(self, clock: list[float]) -> None:
-        chosen = play(ThreadGovernor(2), clock, {1: 0.05, 2: 2.0})
+        chosen = play(ThreadGovernor.up_to(2), clock, {1: 0.05, 2: 2.0})
 
         assert chosen.count(2) < 0.03 * len(chosen)
 
     def test_a_neighbour_that_starts_to_compute_is_noticed_within_a_few_steps(
         self, clock: list[float]
     ) -> None:
-        governor = ThreadGovernor(2)
+        governor = ThreadGovernor.up_to(2)
         play(governor, clock, {1: 0.05, 2: 0.03})
 
         chosen = play(governor, clock, {1: 0.05, 2: 0.27})
@@ -62,13 +62,13 @@ class TestThreadGovernor:
         assert chosen[8:].count(2) < 10
 
     def test_a_trial_is_broken_off_after_three_times_the_usual(self, clock: list[float]) -> None:
-        governor = ThreadGovernor(2)
+        governor = ThreadGovernor.up_to(2)
         governor.record(1, 1, 1, 0.1)
 
         assert governor.plan(1, 1).limit_s == pytest.approx(0.3)
 
     def test_it_comes_back_when_the_neighbour_is_gone(self, clock: list[float]) -> None:
-        governor = ThreadGovernor(2)
+        governor = ThreadGovernor.up_to(2)
         play(governor, clock, {1: 0.05, 2: 0.27})
 
         chosen = play(governor, clock, {1: 0.05, 2: 0.03})
@@ -77,13 +77,13 @@ class TestThreadGovernor:
         assert chosen.count(2) > 0.5 * len(chosen)
 
     def test_prompts_and_writing_are_judged_apart(self, clock: list[float]) -> None:
-        governor = ThreadGovernor(2)
+        governor = ThreadGovernor.up_to(2)
         play(governor, clock, {1: 0.05, 2: 0.27}, kind=3)
 
         assert play(governor, clock, {1: 0.5, 2: 0.3}, kind=0).count(2) > 300
 
     def test_one_core_leaves_no_choice(self, clock: list[float]) -> None:
-        assert set(play(ThreadGovernor(1), clock, {1: 0.05})) == {1}
+        assert set(play(ThreadGovernor.up_to(1), clock, {1: 0.05})) == {1}
 
 
 def play(governor: ThreadGovernor, clock: list[float], seconds: dict[int, float], kind: int = 1) -> list[int]:
