@@ -13,7 +13,7 @@ from torch import Tensor
 
 from starter.chat_format import segments
 from starter.conversation import Conversation
-from starter.corpus import conversations
+from starter.corpus import Mix, conversations
 
 # Of the context a tenth of the tokens is learnt: reading teaches language and copying, but the answers matter most.
 CONTEXT_SHARE = 0.1
@@ -35,9 +35,9 @@ class Batch:
         )
 
 
-def batches(tokenizer: Tokenizer, seed: int | str, num_rows: int, window: int) -> Iterator[Batch]:
+def batches(tokenizer: Tokenizer, seed: int | str, num_rows: int, window: int, mix: Mix) -> Iterator[Batch]:
     """An endless stream of batches; longer windows take longer conversations."""
-    stream = _encoded(tokenizer, conversations(seed, max_exchanges=max(3, window // 110)), window)
+    stream = _encoded(tokenizer, conversations(seed, max_exchanges=max(3, window // 110), mix=mix), window)
     chance = np.random.default_rng(zlib.crc32(str(seed).encode()))
     while True:
         rows = [_row(stream, window + 1) for _ in range(num_rows)]

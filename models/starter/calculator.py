@@ -35,7 +35,7 @@ def calculate(expression: str) -> str:
     value = _value(ast.parse(expression.strip(), mode="eval").body)
     if isinstance(value, float) and (abs(value) < MAX_WHOLE and value.is_integer()):
         value = int(value)
-    return str(value) if isinstance(value, int) else f"{value:.10g}"
+    return str(value) if isinstance(value, int) else f"{value:.12g}"
 
 
 def _value(node: ast.expr) -> float:

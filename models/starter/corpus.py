@@ -58,27 +58,56 @@ _OFFERS = (
     (Offer(True, False), 0.1),
     (Offer(False, True), 0.05),
 )
-# Shares of the exchanges. Copying stands out: it is the hard skill under passages and memory, and is learnt last.
-_SHARES = {
-    "copying": 0.24, "facts": 0.24, "small_talk": 0.07, "help": 0.09, "limits": 0.05, "markdown": 0.06, "tale": 0.012,
-    "memory": 0.1, "not_told": 0.01, "calculator": 0.1, "clock": 0.04,
-}  # fmt: skip
-_TOOL_SHARES = _SHARES | {"calculator": 0.3, "clock": 0.12, "copying": 0.12}
-_PASSAGE_CONVERSATIONS = 0.34
 
 
-def conversation(draw: Draw, max_exchanges: int) -> Conversation:
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Shares of the skills among the exchanges, without and with a calculator; and of talks about passages."""
+
+    shares: dict[str, float]
+    tool_shares: dict[str, float]
+    passages: float
+
+
+_TALK = {
+    "facts": 0.3,
+    "help": 0.14,
+    "small_talk": 0.12,
+    "copying": 0.2,
+    "markdown": 0.1,
+    "limits": 0.08,
+    "memory": 0.08,
+    "calculator": 0.03,
+    "clock": 0.02,
+    "tale": 0.02,
+    "not_told": 0.01,
+}
+# Copying is the hard skill under passages, sums and memory, and is learnt last: "copying" gives it half of the samples,
+# "talk" a third, and learns everything else with fewer tokens.
+MIXES = {
+    "talk": Mix(_TALK, _TALK | {"calculator": 0.4, "clock": 0.16}, 0.2),
+    "copying": Mix(
+        _TALK | {"copying": 0.3, "memory": 0.12},
+        _TALK | {"calculator": 0.3, "clock": 0.12, "copying": 0.15},
+        0.34,
+    ),
+}
+
+
+def conversation(draw: Draw, max_exchanges: int, mix: Mix) -> Conversation:
     """One sample: passages alone, or a talk of several exchanges."""
-    if draw.chance(_PASSAGE_CONVERSATIONS):
+    if draw.chance(mix.passages):
         return _with_passages(draw, max_exchanges)
-    return _talk(draw, max_exchanges)
+    return _talk(draw, max_exchanges, mix)
 
 
-def conversations(seed: int | str, max_exchanges: int = 4) -> Iterator[Conversation]:
+def conversations(
+    seed: int | str, max_exchanges: int = 4, mix: Mix = MIXES["copying"]
+) -> Iterator[Conversation]:
     """An endless stream of samples."""
     draw = Draw(seed)
     while True:
-        yield conversation(draw, max_exchanges)
+        yield conversation(draw, max_exchanges, mix)
 
 
 def system_prompt(draw: Draw) -> str | None:
@@ -99,9 +128,9 @@ def weave(draw: Draw, threads: list[list[Exchange]]) -> tuple[Turn, ...]:
     return tuple(turn for thread in order for turn in next(queues[id(thread)]).turns)
 
 
-def _talk(draw: Draw, max_exchanges: int) -> Conversation:
+def _talk(draw: Draw, max_exchanges: int, mix: Mix) -> Conversation:
     offer = _weighted(draw, dict(_OFFERS))
-    shares = _TOOL_SHARES if offer.calculator else _SHARES
+    shares = mix.tool_shares if offer.calculator else mix.shares
     # Tools cost some 200 tokens of the window, so that conversations with them hold more questions.
     num_exchanges = (
         draw.between(2, max_exchanges + 2)

@@ -66,8 +66,8 @@ class Outcome:
 class Speaker:
     """The model behind its own chat template."""
 
-    def __init__(self, path: Path, sampling: Sampling, *, is_quiet: bool = True) -> None:
-        self.llama = Llama(str(path), n_ctx=2048, n_threads=2, seed=7, verbose=not is_quiet)
+    def __init__(self, path: Path, sampling: Sampling, num_threads: int) -> None:
+        self.llama = Llama(str(path), n_ctx=2048, n_threads=num_threads, seed=7, verbose=False)
         self.template: jinja2.Template = compiled(self.llama.metadata["tokenizer.chat_template"])
         self.sampling = sampling
         self.num_tokens = 0
@@ -205,11 +205,12 @@ def main() -> None:
     parser.add_argument(
         "--show-failures", type=int, default=0, help="failures to print per skill, at temperature 0"
     )
+    parser.add_argument("--threads", type=int, default=2, help="one is faster on a busy machine")
     parser.add_argument("--greedy-only", action="store_true")
     options = parser.parse_args()
     results: dict[str, dict[str, list[Outcome]]] = {}
     for sampling in (GREEDY,) if options.greedy_only else (GREEDY, DEFAULT):
-        speaker = Speaker(options.path, sampling)
+        speaker = Speaker(options.path, sampling, options.threads)
         results[sampling.label] = evaluate(speaker, options.count)
         speed = speaker.num_tokens / speaker.seconds
         print(f"{sampling.label}: {speaker.num_tokens} tokens written, {speed:.0f} tokens/s with prompts")

@@ -50,9 +50,8 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
     write_gguf(options.out, state.average, Shape(), tokenizer, TEMPLATE, KINDS[options.kind])
     size = options.out.stat().st_size / 1e6
-    print(
-        f"{options.out}: step {state['step']}, {state['num_tokens'] / 1e6:.1f} million tokens, {size:.1f} MB"
-    )
+    steps, num_tokens = state.progress.tolist()
+    print(f"{options.out}: {steps} steps, {num_tokens / 1e6:.1f} million tokens, {size:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,19 @@ from starter.network import Shape
 from starter.tokenizer import CONTROL, add_marks, assembled, merges_of
 
 ARCHITECTURE = "qwen3"
-_LAYER_NAMES = {"embedding.weight": "token_embd.weight", "norm.weight": "output_norm.weight"}
+_LAYER_NAMES = {
+    "attention_norm": "attn_norm",
+    "attention.q": "attn_q",
+    "attention.k": "attn_k",
+    "attention.v": "attn_v",
+    "attention.output": "attn_output",
+    "attention.q_norm": "attn_q_norm",
+    "attention.k_norm": "attn_k_norm",
+    "feed_forward_norm": "ffn_norm",
+    "feed_forward.gate": "ffn_gate",
+    "feed_forward.up": "ffn_up",
+    "feed_forward.down": "ffn_down",
+}
 _NAMES = {"embedding.weight": "token_embd.weight", "norm.weight": "output_norm.weight"}
 
 

@@ -33,6 +33,7 @@ class Plan:
     tokens_per_piece: int
     phases: tuple[Phase, ...]
     seed: str
+    mix: str
     matrix_rate: float
     other_rate: float
     checkpoint_every: int

@@ -31,18 +31,15 @@ def offered(draw: Draw, *, calculator: bool, clock: bool) -> tuple[str, ...]:
         chosen += draw.sample(_OTHERS, draw.between(1, 2))
     if draw.chance(0.3):
         draw.rng.shuffle(chosen)
-    has_default = draw.chance(0.7)
-    return tuple(schema(*tool, has_default=has_default) for tool in chosen)
+    return tuple(schema(*tool) for tool in chosen)
 
 
-def schema(name: str, description: str, parameter: str, *, has_default: bool) -> str:
-    """One tool as OpenAI-style JSON; the clock's parameter is optional, its default shown or not."""
-    optional = name == "clock"
-    kind: dict[str, str] = {"type": "string"}
-    if optional and has_default:
-        kind["default"] = ""
-    parameters: dict[str, object] = {"type": "object", "properties": {parameter: kind}}
-    if not optional:
-        parameters["required"] = [parameter]
+def schema(name: str, description: str, parameter: str) -> str:
+    """One tool as OpenAI-style JSON, as Parley writes it; only the clock's parameter is optional."""
+    parameters = {
+        "type": "object",
+        "properties": {parameter: {"type": "string"}},
+        "required": [] if name == CLOCK[0] else [parameter],
+    }
     function = {"name": name, "description": description, "parameters": parameters}
     return json.dumps({"type": "function", "function": function})

@@ -18,6 +18,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import multiprocessing
 
+from starter.corpus import MIXES
 from starter.gguf_file import read_gguf
 from starter.network import Network, Shape
 from starter.plan import Phase, Plan
@@ -37,6 +38,7 @@ def main() -> None:
         tokens_per_piece=options.tokens_per_piece,
         phases=tuple(map(Phase.parse, options.phases.split(","))),
         seed=options.seed,
+        mix=options.mix,
         matrix_rate=options.matrix_rate,
         other_rate=options.other_rate,
         checkpoint_every=options.checkpoint_every,
@@ -65,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokens-per-piece", type=int, default=2048)
     parser.add_argument("--phases", default="256+512:0.85,256+512+2048:0.15")
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--mix", choices=MIXES, default="copying", help="shares of the skills")
     parser.add_argument("--matrix-rate", type=float, default=0.02)
     parser.add_argument("--other-rate", type=float, default=0.003)
     parser.add_argument("--checkpoint-every", type=int, default=100)

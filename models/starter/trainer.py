@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from starter.batches import Batch, batches
+from starter.corpus import MIXES
 from starter.network import Network, Shape
 from starter.optimizers import adam_update, muon_update
 from starter.plan import Plan
@@ -120,7 +121,11 @@ class Worker:
     def _batch(self, step: int, piece: int) -> Batch:
         window = self.plan.window_at(step)
         num_rows = max(1, self.plan.tokens_per_piece // window)
-        return next(batches(self.tokenizer, f"{self.plan.seed}-{step}-{piece}", num_rows, window))
+        return next(
+            batches(
+                self.tokenizer, f"{self.plan.seed}-{step}-{piece}", num_rows, window, MIXES[self.plan.mix]
+            )
+        )
 
     @torch.no_grad()
     def _update_own_weights(self, step: int) -> None:
