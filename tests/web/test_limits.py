@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from chat.http.limits import Limits
 from chat.http.turnstile import Turnstile
@@ -137,6 +139,18 @@ async def test_the_turnstile_lets_so_many_in_and_no_more() -> None:
     assert slow.num_inside == 3
 
     await leave(tasks)
+
+
+async def test_requests_share_as_many_threads_as_there_are_places() -> None:
+    threads: set[int] = set()
+
+    async def note_thread(_scope: Any, _receive: Any, _send: Any) -> None:
+        threads.add(await sync_to_async(threading.get_ident)())
+
+    turnstile = Turnstile(note_thread, num_places=2)
+    await asyncio.gather(*(ask(turnstile, scope_of()) for _ in range(20)))
+
+    assert 1 <= len(threads) <= 2
 
 
 async def test_streams_that_have_begun_take_no_place() -> None:
