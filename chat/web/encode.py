@@ -107,7 +107,11 @@ class PageEncoder:
         if _seen_part(part) == seen:
             return
         target = f"#message-{self._view.message_id}-part-{part.index}"
-        if isinstance(part, ToolView) or (part.is_foldable and not part.prose.is_open):
+        if (
+            isinstance(part, ToolView)
+            or part.prose.is_rewritten
+            or (part.is_foldable and not part.prose.is_open)
+        ):
             # Stripped: the line end after the old one stays.
             yield partial(target, "outerHTML", self._render_part(part).strip())
         else:

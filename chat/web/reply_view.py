@@ -61,7 +61,12 @@ class Prose:
     def blocks(self) -> list[SafeString]:
         """What will not change any more."""
         self._catch_up()
-        return self._stream.finished
+        return [_rendered(self.text)] if self.is_rewritten else self._stream.finished
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Closed, and links in it came to life by what was defined only after them."""
+        return not self.is_open and self._stream.has_late_links
 
     @property
     def open_block(self) -> SafeString:
@@ -81,6 +86,7 @@ class StoredProse:
 
     text: str
     is_open: ClassVar[bool] = False
+    is_rewritten: ClassVar[bool] = False
     open_block: ClassVar[str] = ""
 
     @property

@@ -34,7 +34,7 @@ from tests.web.page_dom import Page
 MARKDOWN = [
     "Hello ", "**bold", "** and `code`", "\n\n", "\n", "# Title\n", "- one\n- two\n", "```python\nprint(1)\n", "```\n",
     "| a | b |\n|---|---|\n", "| 1 | 2 |\n", "$x^2$", "1. first\n", "> quoted\n", "[link](https://example.org)",
-    "<b>raw</b>", "\r", "\u2028", "é🙂",
+    "<b>raw</b>", "\r", "\u2028", "é🙂", "see [here]", "\n\n[here]: http://e.org\n\n",
 ]  # fmt: skip
 TEXT = st.lists(st.sampled_from(MARKDOWN), min_size=1, max_size=4).map("".join)
 STATES = st.one_of(
@@ -148,6 +148,16 @@ def test_a_finished_block_is_sent_once() -> None:
 
     # Once while it may still grow, once as finished, and all of them once more as Markdown to copy.
     assert sent.count("Paragraph 3.") <= 3
+
+
+def test_a_link_whose_address_comes_last_is_a_link_once_the_answer_is_there() -> None:
+    events = numbered(
+        TextDelta("See [here].\n\nMore.\n\n"), TextDelta("[here]: http://e.org"), RunFinished("stop")
+    )
+
+    page = page_after([], make_run()).receive(stream(events, make_run(), after=0, batch_size=1))
+
+    assert 'href="http://e.org"' in page.without("data-stream")
 
 
 def test_the_end_closes_the_stream() -> None:

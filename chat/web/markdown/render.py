@@ -139,7 +139,9 @@ def _build_parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
     md.use(math_plugin).use(gfm_autolink_plugin)
     md.block.ruler.at("reference", _reference)
+    md.render("rules")  # compiles the rules, which several threads at once must not
     md.core.ruler.disable(["normalize", "block"])
+    md.core.ruler.getRules("")
     return md
 
 

@@ -4,7 +4,8 @@ A cut between blocks is made only where nothing that may follow can change what 
 looking at complete lines. So what a reader gets depends on the text so far and not on how it was chopped up.
 
 The one thing that can come too late is a link definition (`[1]: https://...` at the end of an answer): blocks that
-were sent stay as they are, and `has_late_links` says that `render` of the whole text would now link them.
+were sent stay as they are, and `has_late_links` says that `render` of the whole text would now link them. The
+page takes that at the end.
 """
 
 from __future__ import annotations
