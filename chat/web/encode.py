@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.template.loader import render_to_string
 from django.utils.html import escape
 
-from chat.domain.events import Numbered
+from chat.domain.events import Numbered, ReasoningDelta, TextDelta
 from chat.models import Run
 from chat.web.partials import partial, sse_message
 from chat.web.reply_view import PartView, Prose, ReplyView, StoredProse, ToolView
@@ -17,6 +17,8 @@ from chat.web.words import announcement, status_text
 # Tells the browser how long to wait before it comes back; later waits grow by themselves.
 _RETRY = "retry: 2000\n"
 CLOSE = "event: done\ndata: \n\n"
+_CHARS_PER_MS = 40
+_MAX_PAUSE_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ class _Seen:
     announcement: str
     num_trimmed: int
 
+    @property
+    def pause_ms(self) -> float:
+        """How long the open block may stay as it is: it is sent whole, a list of 10 KB four times a second."""
+        open_chars = max((len(part.open_block) for part in self.parts), default=0)
+        return min(_MAX_PAUSE_MS, open_chars / _CHARS_PER_MS)
+
     @classmethod
     def of(cls, view: ReplyView) -> _Seen:
         return cls(
@@ -56,6 +64,8 @@ class PageEncoder:
         self._run = run
         self._view = ReplyView(run.reply_id, run.reply.content)
         self._preface = _RETRY
+        self._sent: _Seen | None = None
+        self._wait_until_ms = 0.0
 
     def skip(self, batch: list[Numbered]) -> None:
         """Take in what the page has already."""
@@ -63,10 +73,17 @@ class PageEncoder:
             self._view.apply(numbered)
 
     def feed(self, batch: list[Numbered]) -> str:
-        """The changes that these events make."""
-        seen = _Seen.of(self._view)
+        """The changes that these events make, with those that were kept back; "" keeps them back again.
+
+        The reader's place is the last event that something was sent for, so nothing is lost by waiting.
+        """
+        sent = self._sent or _Seen.of(self._view)
         self.skip(batch)
-        html = "".join(self._changes(seen))
+        if self._can_wait(batch, sent):
+            return ""
+        html = "".join(self._changes(sent))
+        self._sent = _Seen.of(self._view)
+        self._wait_until_ms = batch[-1].at_ms + self._sent.pause_ms
         closing = "" if self._view.is_live else CLOSE
         if not html:
             return closing
@@ -80,6 +97,15 @@ class PageEncoder:
     def failure(self) -> str:
         """A comment too: the browser comes back by itself and is given what is missing."""
         return ": broken\n\n"
+
+    def _can_wait(self, batch: list[Numbered], sent: _Seen) -> bool:
+        """Only more of the text that is open, so soon after a long block that sending it again would be a waste."""
+        return (
+            batch[-1].at_ms < self._wait_until_ms
+            and self._view.has_own_parts == sent.has_own_parts
+            and len(self._view.parts) == len(sent.parts)
+            and all(isinstance(numbered.event, (TextDelta, ReasoningDelta)) for numbered in batch)
+        )
 
     def _changes(self, seen: _Seen) -> Iterator[str]:
         view = self._view
@@ -127,7 +153,7 @@ class PageEncoder:
         return render_to_string(part.template, {"part": part, "message_id": self._view.message_id})
 
     def _render(self, template: str) -> str:
-        return render_to_string(template, {"view": self._view, "is_last": True})
+        return render_to_string(template, {"view": self._view})
 
 
 def _prose_changes(prose: Prose | StoredProse, seen: _SeenPart, target: str) -> Iterator[str]:

@@ -81,7 +81,8 @@ def runs(draw: st.DrawFn) -> list[Numbered]:
     if draw(st.booleans()):
         events.append(UsageReported(10, 4, 20, 5, 100, 900))
     events.append(draw(ENDS))
-    return [Numbered(seq, event, at_ms=seq * 700) for seq, event in enumerate(events, start=1)]
+    pace_ms = draw(st.sampled_from([0, 40, 700]))
+    return [Numbered(seq, event, at_ms=seq * pace_ms) for seq, event in enumerate(events, start=1)]
 
 
 def make_run(stored: str = "") -> Run:
@@ -158,6 +159,16 @@ def test_a_link_whose_address_comes_last_is_a_link_once_the_answer_is_there() ->
     page = page_after([], make_run()).receive(stream(events, make_run(), after=0, batch_size=1))
 
     assert 'href="http://e.org"' in page.without("data-stream")
+
+
+def test_a_long_open_block_is_not_sent_again_with_every_word() -> None:
+    items = [TextDelta(f"- item number {i} with some words\n") for i in range(500)]
+    events = [Numbered(seq, event, at_ms=seq * 40) for seq, event in enumerate(items, start=1)]
+
+    sent = stream(events, make_run(), after=0, batch_size=1)
+
+    assert len(sent) < 1.5 * 40 * events[-1].at_ms  # 40 characters a millisecond
+    assert sent.count("id: ") > 20
 
 
 def test_the_end_closes_the_stream() -> None:
