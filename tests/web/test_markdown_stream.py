@@ -138,6 +138,16 @@ def test_no_raw_mark_is_ever_seen() -> None:
         assert not RAW_MARKS & set(shown), shown[-60:]
 
 
+def test_words_come_in_their_order_and_stay() -> None:
+    stream = MarkdownStream()
+    written = "".join(Markup(render(DOCUMENT)).words.split())
+
+    for character in DOCUMENT:
+        stream.feed(character)
+        shown = "".join(Markup(stream.html).words.split())
+        assert written.startswith(shown), shown[-60:]
+
+
 def test_the_document_of_this_test_ends_as_it_is_rendered() -> None:
     stream = stream_in_pieces(DOCUMENT, [3] * 400)
     stream.finish()
@@ -170,6 +180,10 @@ HALF_OPEN = {
     "see ![pic": "<p>see pic</p>",
     "see ![pic](http://": "<p>see pic</p>",
     "see [text][re": "<p>see text</p>",
+    "a !": "<p>a</p>",
+    "Hello!": "<p>Hello!</p>",
+    "x[1": "<p>x[1</p>",
+    "note[^1": "<p>note[^1</p>",
     "a $x": "<p>a</p>",
     "a $": "<p>a</p>",
     "a $x^2 +": "<p>a</p>",

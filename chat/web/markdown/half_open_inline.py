@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chat.web.markdown.math_rules import can_open_dollar, find_inline_math, is_prose
 
-_SPECIAL = re.compile(r"\\|`+|\$\$?|\[|\]|<|&|\*+|_+|~+")
+_SPECIAL = re.compile(r"\\|`+|\$\$?|\[|\]|<|&|\*+|_+|~+|(?<!\S)!$")
 _PARTIAL_TAG = re.compile(r"<[^\s<>]*")
 _AUTOLINK = re.compile(r"<[^\s<>]*>")
 _PARTIAL_ENTITY = re.compile(r"&#?\w{0,8}")
@@ -24,6 +24,7 @@ _PARTIAL_TARGET = re.compile(
 _TARGET = re.compile(
     r"\(\s*(?:<[^<>\n]*>|[^\s()]*(?:\([^\s()]*\)[^\s()]*)*)(?:\s+(?:\"[^\"]*\"|'[^']*'|\([^)]*\)))?\s*\)"
 )
+_SUBSCRIPT = re.compile(r"[A-Za-z0-9]\[")
 _REFERENCE = re.compile(r"\[[^\]]*\]")
 # A formula or bracket that has been open for longer was never meant as one.
 _MAX_OPEN_CHARS = 300
@@ -53,8 +54,9 @@ class _Completion:
         self.openers: list[_Opener] = []
         self.brackets: list[int] = []
         self.steps: dict[str, Callable[[int, str], int]] = {
-            "\\": self._escape, "`": self._code, "$": self._dollar, "[": self._bracket, "]": self._closing_bracket,
-            "<": self._angle, "&": self._entity, "*": self._emphasis, "_": self._emphasis, "~": self._emphasis,
+            "\\": self._escape, "`": self._code, "$": self._dollar, "<": self._angle, "&": self._entity,
+            "[": self._bracket, "]": self._closing_bracket, "!": self._exclamation,
+            "*": self._emphasis, "_": self._emphasis, "~": self._emphasis,
         }  # fmt: skip
 
     def result(self) -> str:
@@ -111,7 +113,9 @@ class _Completion:
         return start + len(mark) if is_text or not can_open else self._end_at(start)
 
     def _bracket(self, start: int, _mark: str) -> int:
-        self.brackets.append(start)
+        # No link begins in "x[1]" (but 见[文档](..) does, where no spaces are written) nor in "[^1]".
+        if _SUBSCRIPT.match(self.text, max(start - 1, 0)) is None and self.text[start + 1 : start + 2] != "^":
+            self.brackets.append(start)
         return start + 1
 
     def _closing_bracket(self, start: int, _mark: str) -> int:
@@ -148,6 +152,10 @@ class _Completion:
 
     def _entity(self, start: int, _mark: str) -> int:
         return self._end_at(start) if _PARTIAL_ENTITY.fullmatch(self.text, start) else start + 1
+
+    def _exclamation(self, start: int, _mark: str) -> int:
+        """A last "!" after a space begins an image."""
+        return self._end_at(start)
 
     def _emphasis(self, start: int, run: str) -> int:
         mark, end = run[0], start + len(run)
