@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -114,3 +114,13 @@ class Draw:
             )
         )
         return "".join(parts)
+
+
+def readings(pattern: str) -> Iterator[str]:
+    """All texts that a pattern stands for, its slots left open."""
+    found = _ALTERNATIVES.search(pattern)
+    if found is None:
+        yield pattern
+        return
+    for option in found[1].split("|"):
+        yield from readings(pattern[: found.start()] + option + pattern[found.end() :])

@@ -13,6 +13,11 @@ from starter.tables.reader import read_sections
 
 _PHRASES = read_sections("arithmetic.txt")
 _SPOKEN = tuple(read_sections("sums.txt").values())
+_COMMON = tuple(
+    form
+    for form in _SPOKEN
+    if form.name in ("{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} / {b}", "{a} * {r} / 100")
+)
 _STORIES = tuple(read_sections("stories.txt").values())
 _STORIES_WITH_HELD_OUT = tuple(story for story in _STORIES if story.held_out_asks)
 _SIGNS = (("+", "+"), ("-", "-"), ("*", "*"), ("x", "*"), ("×", "*"), ("/", "/"), ("÷", "/"), (":", "/"))
@@ -86,7 +91,7 @@ def _symbols(draw: Draw) -> Sum:
 
 
 def _spoken(draw: Draw) -> Sum:
-    form = draw.choice(_SPOKEN)
+    form = draw.choice(_COMMON if draw.chance(0.4) else _SPOKEN)
     slots = {
         "a": _number(draw),
         "b": _number(draw),

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from starter import words
 from starter.conversation import Exchange, assistant, calling, plain, tool_result, user
 from starter.draw import Draw
+from starter.skills.manners import framed
 from starter.tables.reader import read_rows, read_sections
 
 _TABLE = read_sections("clock.txt")
 _TIMEZONES = read_rows("timezones.txt")
+_CONTINENTS = ("Europe", "Asia", "Africa", "America", "Australia")
+_ERROR_SHARE = 0.04
 # What is asked, and the part of the reading that a right answer has.
 _HERE = (("time", "time"), ("date", "date"), ("weekday", "weekday"), ("year", "year"))
 
@@ -38,7 +41,9 @@ class Moment:
 
 def clock(draw: Draw) -> Exchange:
     """Question, call, reading, answer."""
-    return _elsewhere(draw) if draw.chance(0.25) else _here(draw)
+    if not draw.held_out and draw.chance(_ERROR_SHARE):
+        return _failing(draw)
+    return _elsewhere(draw) if draw.chance(0.45) else _here(draw)
 
 
 def without_clock(draw: Draw) -> Exchange:
@@ -53,17 +58,31 @@ def _here(draw: Draw) -> Exchange:
     answer = draw.choice(_TABLE[asked].answers).format(
         time=now.time, zone=now.zone, weekday=now.weekday, date=now.date, month=now.month, year=now.year
     )
-    turns = (user(draw.ask(_TABLE[asked])), calling("clock"), tool_result(str(now)), assistant(answer))
+    turns = (
+        user(framed(draw, draw.ask(_TABLE[asked]))),
+        calling("clock"),
+        tool_result(str(now)),
+        assistant(answer),
+    )
     return Exchange(turns, (re.escape(getattr(now, part)),))
 
 
 def _elsewhere(draw: Draw) -> Exchange:
     city, zone = draw.choice(_TIMEZONES)
     now = _moment(draw, zone)
-    question = draw.ask(_TABLE["elsewhere"], city=city)
+    question = framed(draw, draw.ask(_TABLE["elsewhere"], city=city))
     answer = draw.choice(_TABLE["elsewhere"].answers).format(time=now.time, city=city)
     turns = (user(question), calling("clock", timezone=zone), tool_result(str(now)), assistant(answer))
     return Exchange(turns, (re.escape(now.time), re.escape(city)))
+
+
+def _failing(draw: Draw) -> Exchange:
+    """A place that the clock does not know."""
+    city, zone = words.place(draw), f"{draw.choice(_CONTINENTS)}/{words.made_up(draw)}"
+    question = draw.ask(_TABLE["elsewhere"], city=city)
+    answer = draw.choice(_TABLE["failing"].answers)
+    error = draw.choice(_TABLE["failing"].notes).format(zone=zone)
+    return Exchange((user(question), calling("clock", timezone=zone), tool_result(error), assistant(answer)))
 
 
 def _moment(draw: Draw, zone: str) -> Moment:

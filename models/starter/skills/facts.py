@@ -6,6 +6,7 @@ import re
 
 from starter.conversation import Exchange, plain
 from starter.draw import Draw
+from starter.skills.manners import framed
 from starter.tables.reader import Entry, read_entries, read_rows, read_sections
 
 _GEOGRAPHY = read_sections("geography.txt")
@@ -20,12 +21,8 @@ def facts(draw: Draw) -> Exchange:
 
 
 def ask_entry(draw: Draw, entry: Entry) -> Exchange:
-    """A question of an entry, sometimes with a few words before it, and one of its answers."""
-    question = draw.ask(entry)
-    if not draw.held_out and draw.chance(0.12):
-        lead = draw.expand(draw.choice(_GEOGRAPHY["lead"].answers))
-        question = f"{lead} {question[:1].lower()}{question[1:]}"
-    return plain(question, draw.choice(entry.answers), (entry.right_answer,))
+    """A question of an entry, and one of its answers."""
+    return plain(framed(draw, draw.ask(entry)), draw.choice(entry.answers), (entry.right_answer,))
 
 
 def _geography(draw: Draw) -> Exchange:
@@ -40,7 +37,7 @@ def _geography(draw: Draw) -> Exchange:
         )
     )
     section = _GEOGRAPHY[asked]
-    question = draw.ask(section, a=country, b=capital)
+    question = framed(draw, draw.ask(section, a=country, b=capital))
     answer = section.answers[0].format(a=country, b=capital, c=continent)
     return plain(question, _sentence(answer), (re.escape(wanted),))
 
@@ -49,7 +46,7 @@ def _related(draw: Draw) -> Exchange:
     relation = draw.choice(_RELATIONS)
     a, b = draw.choice(relation.rows)
     unit = b.partition(" ")[2]
-    question = draw.ask(relation, a=a, b=b, u=unit)
+    question = framed(draw, draw.ask(relation, a=a, b=b, u=unit))
     wanted = a if "{a}" not in "".join(relation.asks) else b
     return plain(
         question, _sentence(relation.name.format(a=a, b=b)), (rf"(?<!\w){re.escape(wanted.strip(chr(34)))}",)

@@ -19,13 +19,13 @@ _ITEM = r"(\d+\.|-) .+"
 
 def markdown(draw: Draw) -> Exchange:
     """Something that shows the page's Markdown."""
-    return draw.choice((_list, _list, _table, _table, _code, _code, _joke, _joke, _counting))(draw)
+    return draw.choice((_list, _list, _list, _table, _table, _code, _code, _joke, _joke, _counting))(draw)
 
 
 def _list(draw: Draw) -> Exchange:
     things = draw.choice(tuple(_CATEGORIES))
     members = _CATEGORIES[things]
-    if draw.chance(0.25) and not draw.held_out:
+    if draw.chance(0.15) and not draw.held_out:
         return plain(draw.ask(_ASKS["some"], things=things), _bullets(members[:5]))
     count = draw.between(2, min(8, len(members)))
     question = draw.ask(_ASKS["list"], n=draw.choice((str(count), spell(count))), things=things)
