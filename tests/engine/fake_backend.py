@@ -50,12 +50,14 @@ class FakeBackend:
         num_slots: int = 3,
         context_tokens: int = 4096,
         max_batch_tokens: int = 64,
+        max_chunks: int = 99,
         can_drop_tail: bool = True,
         trouble: dict[int, type[BatchAborted | BatchTooLarge]] | None = None,
     ) -> None:
         self.num_slots = num_slots
         self.context_tokens = context_tokens
         self.max_batch_tokens = max_batch_tokens
+        self.max_chunks = max_chunks
         self.can_drop_tail = can_drop_tail
         self.slots: list[list[int]] = [[] for _ in range(num_slots)]
         self.batches: list[list[Chunk]] = []
@@ -76,7 +78,7 @@ class FakeBackend:
         self._num_calls += 1
         assert sum(len(chunk.token_ids) for chunk in chunks) <= self.max_batch_tokens
         assert [chunk.slot for chunk in chunks] == sorted({chunk.slot for chunk in chunks})
-        if trouble is BatchTooLarge:
+        if trouble is BatchTooLarge or len(chunks) > self.max_chunks:
             raise BatchTooLarge
         self.batches.append(list(chunks))
         rows = []

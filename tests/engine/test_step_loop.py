@@ -2,75 +2,36 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain.errors import ContextOverflow, EngineFailed
+from chat.engine import kv_cache
 from chat.engine.backend import BatchAborted, BatchTooLarge
-from chat.engine.chat_template import CHATML_TEMPLATE, ChatTemplate
-from chat.engine.config import EngineConfig
-from chat.engine.generation import Job, Update
-from chat.engine.loading import LoadedModel
-from chat.engine.pieces import EndPiece, StatePiece, TextPiece
-from chat.engine.step_loop import StepLoop
-from chat.engine.tool_calls import family_of
+from chat.engine.generation import Job
+from tests.engine.desk import TEMPLATE, Desk
 from tests.engine.fake_backend import FakeBackend, expected_text
 from tests.engine.talk import GARDENER, ask
 
-TEMPLATE = ChatTemplate(CHATML_TEMPLATE)
-MAX_STEPS = 3000
+
+def answer_to(text: str) -> str:
+    """What the fake model has to say to it."""
+    return expected_text(TEMPLATE.render(ask(text).messages).encode(), 1000)
 
 
-class Desk:
-    """A step loop and everything that it delivered."""
+LONG_ANSWERED = [text for text in map("question {}".format, range(100)) if len(answer_to(text)) > 40][:3]
 
-    def __init__(self, backend: FakeBackend, prefix_cache_bytes: int = 1 << 20) -> None:
-        self.backend = backend
-        self.texts: dict[int, str] = defaultdict(str)
-        self.ends: dict[int, EndPiece] = {}
-        self.errors: dict[int, Exception] = {}
-        self.positions: dict[int, list[int]] = defaultdict(list)
-        model = LoadedModel(backend, TEMPLATE, family_of(CHATML_TEMPLATE))
-        self.loop = StepLoop(model, EngineConfig(prefix_cache_bytes=prefix_cache_bytes), self.take)
-        self.jobs: dict[int, Job] = {}
 
-    def add(self, text: str, **request: object) -> int:
-        job = Job(len(self.jobs) + 1, ask(text, **request))
-        self.jobs[job.id] = job
-        self.loop.add(job)
-        return job.id
-
-    def take(self, updates: list[Update]) -> None:
-        for update in updates:
-            assert update.job_id not in self.ends, "nothing may follow the end"
-            if update.error:
-                self.errors[update.job_id] = update.error
-            for piece in update.pieces:
-                match piece:
-                    case TextPiece():
-                        self.texts[update.job_id] += piece.text
-                    case EndPiece():
-                        self.ends[update.job_id] = piece
-                    case StatePiece("queued", position=int(position)):
-                        self.positions[update.job_id].append(position)
-
-    def run(self) -> None:
-        """Step until all is done."""
-        for _ in range(MAX_STEPS):
-            self.loop.step()
-            if not self.loop.num_running and not self.loop.num_waiting:
-                self.loop.check_integrity()
-                return
-        raise AssertionError("the loop does not come to an end")
-
-    def expected(self, job_id: int) -> str:
-        request = self.jobs[job_id].request
-        prompt = TEMPLATE.render(request.messages).encode()
-        assert request.params.max_tokens
-        return expected_text(prompt, request.params.max_tokens)
+@pytest.fixture(scope="module", autouse=True)
+def _eager_cache() -> Iterator[None]:
+    """Holes are closed and states parked much sooner than in real life, so that random schedules meet both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kv_cache, "MAX_HOLE_STEPS", 2)
+        patch.setattr(kv_cache, "MIN_PARKED_TOKENS", 4)
+        yield
 
 
 asked = st.tuples(
@@ -157,6 +118,60 @@ def test_a_batch_is_sorted_and_within_the_backends_bound() -> None:
     desk.run()
 
     assert all(desk.texts[job_id] == desk.expected(job_id) for job_id in desk.jobs)
+
+
+def test_what_does_not_fit_together_is_computed_one_by_one() -> None:
+    desk = Desk(FakeBackend(num_slots=4, max_chunks=2))
+
+    for i in range(8):
+        desk.add(f"question {i}", scope=str(i))
+    desk.run()
+
+    assert all(desk.texts[job_id] == desk.expected(job_id) for job_id in desk.jobs)
+
+
+def test_a_prompt_that_was_stopped_half_way_is_reused_as_far_as_it_came() -> None:
+    desk = Desk(FakeBackend())
+    stopped = desk.add("tell me about roses " * 20)
+    for _ in range(2):
+        desk.loop.step()
+    desk.loop.cancel(stopped)
+
+    again = desk.add("tell me about roses " * 20)
+    desk.run()
+
+    assert desk.texts[again] == desk.expected(again)
+    assert 64 <= desk.ends[again].usage.cached_tokens <= 128
+
+
+def test_each_parked_conversation_gets_its_own_state_back() -> None:
+    desk = Desk(FakeBackend(num_slots=3))
+    for _ in range(3):
+        for i in range(7):
+            desk.add(f"{i} is the number of my question", scope=str(i), system="")
+        desk.run()
+
+    assert all(desk.texts[job_id] == desk.expected(job_id) for job_id in desk.jobs)
+    # Only the last token of a known prompt is computed again.
+    assert all(
+        desk.ends[j].usage.cached_tokens == desk.ends[j].usage.prompt_tokens - 1 for j in range(15, 22)
+    )
+
+
+def test_running_slots_move_together_when_one_below_stays_free() -> None:
+    backend = FakeBackend(num_slots=3)
+    desk = Desk(backend)
+    jobs = [desk.add(text, max_tokens=60) for text in LONG_ANSWERED]
+    for _ in range(4):
+        desk.loop.step()
+
+    desk.loop.cancel(jobs[0])
+    for _ in range(5):
+        desk.loop.step()
+
+    assert {chunk.slot for chunk in backend.batches[-1]} == {0, 1}
+    desk.run()
+    assert all(desk.texts[job_id] == desk.expected(job_id) for job_id in jobs[1:])
 
 
 def test_writing_goes_on_beside_a_long_prompt() -> None:
