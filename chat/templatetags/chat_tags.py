@@ -68,7 +68,7 @@ def facts(reply: ReplyBuilder) -> list[str]:
 def seconds(duration_ms: int) -> str:
     """40 ms, 0.4 s, 12 s, 3 min 5 s."""
     if duration_ms < 100:
-        return f"{duration_ms} ms"
+        return f"{duration_ms} ms" if duration_ms else "< 1 ms"
     if duration_ms < 9_950:
         return f"{duration_ms / 1000:.1f} s"
     total = round(duration_ms / 1000)

@@ -31,7 +31,7 @@ SCRIPTS = tuple(f"js/{name}.js" for name in _BEHAVIOURS)
 # They fit the starter model: it greets, knows some facts and calls the calculator.
 STARTERS = (
     "What can you do?",
-    "What is 17 % of 2,350?",
+    "What is 12 * 34?",
     "What is the capital of France?",
     "Why is the sky blue?",
 )
