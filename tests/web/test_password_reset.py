@@ -25,7 +25,6 @@ NEW = "another-long-password"
 def with_mail(settings: Any, transactional_db: None) -> Iterator[None]:
     """As if started with PARLEY_MAIL_SERVER."""
     cache.clear()
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     settings.EMAIL_HOST = "mail.test"
     settings.ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
     site = types.ModuleType("site_with_mail")
