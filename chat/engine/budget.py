@@ -4,6 +4,9 @@ from __future__ import annotations
 
 MAX_PROMPT_TOKENS = 512
 MIN_PROMPT_TOKENS = 64
+# Where even the smallest chunk takes seconds, stopping and the watchdog matter more than the cost of small steps.
+MIN_PROMPT_TOKENS_SLOW = 16
+SLOW_STEP_S = 2.0
 # A reader notices a gap of a quarter of a second in a stream; a prompt alone only has to show progress.
 MAX_STEP_S = 0.2
 MAX_STEP_ALONE_S = 1.0
@@ -26,7 +29,10 @@ class TokenBudget:
             return MIN_PROMPT_TOKENS
         limit_s = MAX_STEP_S - self._writing_s if num_writing else MAX_STEP_ALONE_S
         num_tokens = int(limit_s / self._prompt_token_s)
-        return max(MIN_PROMPT_TOKENS, min(MAX_PROMPT_TOKENS, num_tokens))
+        is_slow = self._prompt_token_s * MIN_PROMPT_TOKENS > SLOW_STEP_S
+        return max(
+            MIN_PROMPT_TOKENS_SLOW if is_slow else MIN_PROMPT_TOKENS, min(MAX_PROMPT_TOKENS, num_tokens)
+        )
 
     def record(self, num_writing: int, num_prompt_tokens: int, elapsed_s: float) -> None:
         """Learn from a finished step."""
@@ -34,7 +40,7 @@ class TokenBudget:
             self._writing_s = _smooth(self._writing_s, elapsed_s)
             return
         # A few tokens say little: the fixed cost of a step would be booked on them.
-        if num_prompt_tokens < MIN_PROMPT_TOKENS // 2 and self._prompt_token_s is not None:
+        if num_prompt_tokens < MIN_PROMPT_TOKENS_SLOW and self._prompt_token_s is not None:
             return
         prompt_s = max(elapsed_s - (self._writing_s if num_writing else 0.0), 1e-6)
         self._prompt_token_s = _smooth(self._prompt_token_s, prompt_s / num_prompt_tokens)

@@ -160,9 +160,11 @@ class StepLoop:
 
     def _decode(self, batch: Batch) -> Rows:
         """Compute the batch; returns the sequences that get a token, each with its row of logits."""
+        if not batch:
+            return []
         started_at = time.monotonic()
         try:
-            logits = self._backend.decode(batch.chunks) if batch else ()
+            logits = self._backend.decode(batch.chunks)
         except BatchAborted:
             self._rewind(batch.sequences)
             return []

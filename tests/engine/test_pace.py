@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat.engine import threads
-from chat.engine.budget import MAX_PROMPT_TOKENS, MIN_PROMPT_TOKENS, TokenBudget
+from chat.engine.budget import MAX_PROMPT_TOKENS, MIN_PROMPT_TOKENS, MIN_PROMPT_TOKENS_SLOW, TokenBudget
 from chat.engine.threads import ThreadGovernor
 
 
@@ -26,11 +26,11 @@ class TestTokenBudget:
 
         assert budget.num_prompt_tokens(num_writing=2) == pytest.approx(150, abs=2)
 
-    def test_a_slow_machine_still_gets_on(self) -> None:
+    def test_a_slow_machine_takes_small_steps_and_gets_on(self) -> None:
         budget = TokenBudget()
         budget.record(num_writing=0, num_prompt_tokens=64, elapsed_s=60.0)
 
-        assert budget.num_prompt_tokens(num_writing=4) == MIN_PROMPT_TOKENS
+        assert budget.num_prompt_tokens(num_writing=4) == MIN_PROMPT_TOKENS_SLOW
 
 
 class TestThreadGovernor:
