@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import httpx
+
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -76,6 +78,28 @@ class ServerProcess:
     def rss_mb(self) -> float:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Browser:
+    """Posts forms and opens streams as a browser without JavaScript does."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
+        self.client.get("/")
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        fields["csrfmiddlewaretoken"] = self.client.cookies["csrftoken"]
+        return self.client.post(path, data=fields)
+
+    @property
+    def cookie_header(self) -> str:
+        return "Cookie: " + "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:

@@ -13,10 +13,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.ops.processes import REPO, ServerProcess, free_port, read_all, read_until, request, status_of
+from tests.ops.processes import (
+    REPO,
+    Browser,
+    ServerProcess,
+    free_port,
+    read_all,
+    read_until,
+    request,
+    status_of,
+)
 
 
 def start(data_dir: Path, models_dir: Path, **env: str) -> ServerProcess:
@@ -53,28 +61,6 @@ def wait_until_ready(server: ServerProcess, timeout_s: float = 60.0) -> None:
     while status_of(server.get("/health/ready")) != 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-class Browser:
-    """Posts forms and opens streams as a browser without JavaScript does."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
-        self.client.get("/")
-
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.close()
-
-    def post(self, path: str, **fields: str) -> httpx.Response:
-        fields["csrfmiddlewaretoken"] = self.client.cookies["csrftoken"]
-        return self.client.post(path, data=fields)
-
-    @property
-    def cookie_header(self) -> str:
-        return "Cookie: " + "; ".join(f"{name}={value}" for name, value in self.client.cookies.items())
 
 
 @pytest.fixture(scope="module")
