@@ -10,7 +10,7 @@ from django.test import Client
 
 from chat.models import Conversation, Message, Run, RunStatus, User
 from chat.runtime import Runtime
-from tests.conftest import wait_for_end, wait_until
+from tests.conftest import long_answers, wait_for_end, wait_until
 from tests.web.chatting import HTMX, finished_chat, read_stream, start_chat, url_of
 
 ClientOf = Callable[[User], Client]
@@ -62,6 +62,7 @@ class TestPosting:
         assert first["Location"] == second["Location"]
         assert Message.objects.filter(role="user").count() == 1
 
+    @long_answers
     def test_a_second_message_while_one_is_answered_is_refused_in_place(
         self, runtime: Runtime, alice: User, client_of: ClientOf
     ) -> None:
@@ -74,6 +75,7 @@ class TestPosting:
         assert response.status_code == 409
         assert response.content.decode().startswith('<hx-partial hx-target="#problem"')
 
+    @long_answers
     def test_without_scripts_a_refused_text_is_given_back(
         self, runtime: Runtime, alice: User, client_of: ClientOf
     ) -> None:
@@ -150,8 +152,9 @@ class TestStream:
 
 
 class TestStop:
+    @long_answers
     def test_stop_keeps_the_text_and_offers_to_go_on(
-        self, runtime: Runtime, alice: User, client_of: ClientOf, settings: object
+        self, runtime: Runtime, alice: User, client_of: ClientOf
     ) -> None:
         client = client_of(alice)
         run = start_chat(client)
@@ -161,10 +164,10 @@ class TestStop:
         run = wait_for_end(run)
 
         assert response.status_code == 204
-        if run.status == RunStatus.STOPPED:
-            html = client.get(url_of(run)).content.decode()
-            assert "Stopped" in html
-            assert f"/messages/{run.reply_id}/continue" in html
+        html = client.get(url_of(run)).content.decode()
+        assert run.status == RunStatus.STOPPED
+        assert "Stopped" in html
+        assert f"/messages/{run.reply_id}/continue" in html
 
     def test_stopping_what_has_ended_is_no_error(
         self, runtime: Runtime, alice: User, client_of: ClientOf

@@ -17,6 +17,7 @@ from django.utils import timezone
 from chat.models import Conversation, Message, Run, RunStatus, User
 from chat.runtime import Runtime, close_runtime
 from chat.web.sidebar import day_label
+from tests.conftest import long_answers
 from tests.web.chatting import HTMX, finished_chat, start_chat, url_of
 from tests.web.page_dom import parse
 
@@ -173,12 +174,12 @@ class TestConversation:
 
         assert not Conversation.objects.get().is_unread
 
+    @long_answers
     def test_while_an_answer_is_written_a_page_without_scripts_refreshes_itself(
-        self, runtime: Runtime, alice: User, client_of: ClientOf, settings: object
+        self, runtime: Runtime, alice: User, client_of: ClientOf
     ) -> None:
         client = client_of(alice)
         run = start_chat(client)
-        Run.objects.filter(pk=run.pk).update(status=RunStatus.RUNNING)
 
         first = client.get(url_of(run)).content.decode()
         second = client.get(f"{url_of(run)}?refresh=1").content.decode()
@@ -223,6 +224,7 @@ class TestSidebar:
 
         assert day_label(today - timedelta(days=age_days), today) == label
 
+    @long_answers
     def test_a_running_chat_has_a_mark(self, runtime: Runtime, alice: User, client_of: ClientOf) -> None:
         client = client_of(alice)
         run = start_chat(client)
