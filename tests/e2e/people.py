@@ -34,6 +34,10 @@ class Person:
         """Press Stop."""
         self.page.get_by_role("button", name="Stop", exact=True).click()
 
+    def hush(self) -> None:
+        """Stop the answer, or not if it has just ended: the test has seen what it wanted."""
+        self.page.evaluate("() => document.querySelector('[data-stop]')?.click()")
+
     @property
     def log(self) -> Locator:
         """The conversation."""
@@ -65,7 +69,9 @@ class Person:
 
     def wait_for_end(self, word: str = "finished", timeout_s: float = 40) -> None:
         """Wait until a screen reader would be told that the answer has come to this end."""
-        expect(self.page.get_by_role("status")).to_contain_text(f"Answer {word}", timeout=timeout_s * 1000)
+        expect(self.page.get_by_role("status")).to_contain_text(
+            re.compile(f"Answer ({word})"), timeout=timeout_s * 1000
+        )
 
     def expect_shown(self, markdown: str) -> None:
         """The newest answer shows this text: all of it, once, and as it would be shown if it came in one piece."""

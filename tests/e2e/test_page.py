@@ -96,7 +96,7 @@ def test_axe_finds_nothing_while_an_answer_is_written(person: Person) -> None:
     person.wait_for_words(100)
 
     found = violations(person.page)
-    person.stop()
+    person.hush()
 
     assert found == []
 

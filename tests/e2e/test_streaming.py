@@ -43,7 +43,7 @@ def test_the_own_message_and_a_named_state_come_at_once(person: Person) -> None:
     )
     waited_s = time.monotonic() - began
 
-    person.stop()
+    person.hush()
     assert waited_s < 2
 
 
@@ -53,7 +53,7 @@ def test_the_answer_grows_while_it_is_written(person: Person) -> None:
 
     early = person.wait_for_words(20)
     later = person.wait_for_words(len(early) + 100)
-    person.stop()
+    person.hush()
 
     assert later.startswith(early[:-80])  # the last words of the open block may still change
 
@@ -130,7 +130,7 @@ def test_another_account_finds_nothing_at_the_address(person: Person, server: Se
     person.open()
     person.ask("A secret story")
     person.wait_for_words(20)
-    person.stop()
+    person.hush()
 
     with Visitor(server.url) as stranger:
         assert stranger.get(f"/c/{person.conversation_id}").status_code == 404
