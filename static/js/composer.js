@@ -88,4 +88,12 @@ document.addEventListener("htmx:after:swap", () => {
   send();
 });
 
+// A swap may take the element that has the focus (Send becomes Stop): then the next word goes here.
+let focused = null;
+document.addEventListener("htmx:before:swap", () => (focused = document.activeElement));
+document.addEventListener("htmx:after:swap", () => {
+  const isLost = focused && focused !== document.body && !focused.isConnected;
+  if (isLost && !isTouch && document.activeElement === document.body) textarea()?.focus({ preventScroll: true });
+});
+
 begin();
