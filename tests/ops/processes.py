@@ -22,6 +22,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _listen_to_ctrl_c() -> None:
+    """A suite that runs in the background has SIGINT ignored, and its children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class ServerProcess:
     """A program that listens on a port of 127.0.0.1; `with` ends it for certain."""
 
@@ -34,6 +39,7 @@ class ServerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=_listen_to_ctrl_c,
         )
 
     def __enter__(self) -> ServerProcess:
