@@ -249,7 +249,8 @@ def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:
     else:
         run.error_code, run.error_message, run.error_hint = end.code, end.message, end.hint
     run.save()
-    Message.objects.filter(pk=run.reply_id).update(parts=[part_to_dict(part) for part in reply.parts])
+    if reply.parts:  # a Continue that failed before it wrote anything leaves the text of the earlier runs
+        Message.objects.filter(pk=run.reply_id).update(parts=[part_to_dict(part) for part in reply.parts])
     Conversation.objects.filter(pk=run.conversation_id).update(updated_at=run.finished_at, is_unread=True)
 
 

@@ -180,6 +180,19 @@ def test_continue_goes_on_after_the_text_that_is_there(runtime: Runtime, alices_
     assert tuple(told.parts) == second.reply.content
 
 
+def test_a_continue_that_fails_at_once_keeps_the_text(runtime: Runtime, alices_actor: Actor) -> None:
+    first = wait_for_end(start(runtime, alices_actor))
+    before = first.reply.text
+    Conversation.objects.filter(pk=first.conversation_id).update(model="no-such-model")
+
+    reply = Message.objects.get(pk=first.reply_id)
+    second = wait_for_end(runtime.runs.continue_message(reply))
+
+    second.reply.refresh_from_db()
+    assert second.status == RunStatus.ERROR
+    assert second.reply.text == before != ""
+
+
 @long_answers
 def test_shutdown_keeps_the_text_and_says_interrupted(runtime: Runtime, alices_actor: Actor) -> None:
     run = start(runtime, alices_actor)
