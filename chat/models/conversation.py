@@ -12,6 +12,7 @@ from chat.domain.messages import Part, part_from_dict, part_to_dict, text_of
 from chat.models.access import Owned, OwnedQuerySet
 
 TITLE_MAX_CHARS = 120
+MODEL_MAX_CHARS = 200
 
 
 class ConversationQuerySet(OwnedQuerySet):
@@ -27,7 +28,7 @@ class Conversation(Owned):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=TITLE_MAX_CHARS, blank=True)
-    model = models.CharField(max_length=200, blank=True, help_text="Empty: the default model.")
+    model = models.CharField(max_length=MODEL_MAX_CHARS, blank=True, help_text="Empty: the default model.")
     leaf = models.ForeignKey("chat.Message", on_delete=models.SET_NULL, null=True, related_name="+")
     is_unread = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -13,7 +13,7 @@ from chat.conf import ChatConf
 from chat.domain.errors import Conflict, InvalidInput
 from chat.domain.messages import TextPart
 from chat.models import Actor, Conversation, Message, Run
-from chat.models.conversation import TITLE_MAX_CHARS
+from chat.models.conversation import MODEL_MAX_CHARS, TITLE_MAX_CHARS
 from chat.models.run import LIVE
 from chat.runs.pool import RunPool
 from chat.runs.titles import title_from
@@ -34,7 +34,7 @@ class RunService:
 
     def start_conversation(self, actor: Actor, text: str, *, key: uuid.UUID, model: str = "") -> Run:
         """A new conversation with its first message. The same actor and key again find the same run."""
-        text = _checked_text(text)
+        text, model = _checked_text(text), _checked_model(model)
         pk = uuid.uuid5(_FIRST_POST, f"{actor.scope}:{key}")
         if existing := Conversation.objects.visible_to(actor).filter(pk=pk).first():
             return self.post_message(existing, text, key=key)
@@ -48,18 +48,20 @@ class RunService:
         except IntegrityError:  # the same post twice at the same moment
             return self._run_of_key(Conversation.objects.get(pk=pk), key) or _busy()
 
-    def post_message(self, conversation: Conversation, text: str, *, key: uuid.UUID) -> Run:
+    def post_message(self, conversation: Conversation, text: str, *, key: uuid.UUID, model: str = "") -> Run:
         """A message at the end of the shown branch. The same key again finds the same run.
+
+        `model` answers from now on; "" keeps the conversation's.
 
         Raises: Conflict while an answer is being written, InvalidInput, Overloaded.
         """
-        text = _checked_text(text)
+        text, model = _checked_text(text), _checked_model(model)
         if run := self._run_of_key(conversation, key):
             return run
         self.pool.check_room()
         try:
             with transaction.atomic():
-                return self._post(conversation, text, key)
+                return self._post(conversation, text, key, model)
         except IntegrityError:
             return self._run_of_key(conversation, key) or _busy()
 
@@ -127,8 +129,11 @@ class RunService:
         old.exclude(runs__status__in=LIVE).delete()
         return num_conversations
 
-    def _post(self, conversation: Conversation, text: str, key: uuid.UUID) -> Run:
+    def _post(self, conversation: Conversation, text: str, key: uuid.UUID, model: str = "") -> Run:
         conversation.refresh_from_db(fields=["leaf"])  # another tab may have posted since the page was made
+        if model and model != conversation.model:
+            conversation.model = model
+            conversation.save(update_fields=["model"])
         question = Message(
             conversation=conversation, parent_id=conversation.leaf_id, role=Message.Role.USER, key=key
         )
@@ -166,6 +171,13 @@ def _checked_text(text: str) -> str:
     except UnicodeEncodeError:
         raise InvalidInput("The message holds a broken character.", hint="Type or paste it again.") from None
     return text
+
+
+def _checked_model(name: str) -> str:
+    """Whether there is such a model shows when the run begins: files come and go."""
+    if len(name) > MODEL_MAX_CHARS:
+        raise InvalidInput("There is no model with such a long name.", hint="Choose another model.")
+    return name
 
 
 def _check_is_reply(message: Message) -> None:

@@ -46,7 +46,9 @@ def create_conversation(request: PageRequest) -> HttpResponse:
 def post_message(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """The next message of a conversation."""
     conversation = conversation_for(request.actor, conversation_id)
-    run = get_runtime().runs.post_message(conversation, request.POST.get("text", ""), key=key_of(request))
+    run = get_runtime().runs.post_message(
+        conversation, request.POST.get("text", ""), key=key_of(request), model=request.POST.get("model", "")
+    )
     tell_run_started(request.actor, run)
     if not is_htmx(request):
         return _to_message(run)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from chat.models import Conversation, Message, Run, RunStatus, User
-from chat.runtime import Runtime
+from chat.runtime import Runtime, close_runtime
 from tests.conftest import long_answers, wait_for_end, wait_until
 from tests.web.chatting import HTMX, finished_chat, read_stream, start_chat, url_of
 
@@ -51,6 +54,24 @@ class TestPosting:
         assert html.startswith('<hx-partial hx-target="#log" hx-swap="beforeend">')
         assert html.count("<article") == 2
         assert 'aria-label="Stop"' in html
+
+    def test_another_model_can_answer_from_the_next_message_on(
+        self, runtime: Runtime, client: Client, settings: Any, tiny_models_dir: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "two-models"
+        folder.mkdir()
+        for name in ("first", "second"):
+            shutil.copy(tiny_models_dir / "tiny.gguf", folder / f"{name}.gguf")
+        settings.PARLEY_MODELS_DIR = folder
+        close_runtime()
+        run = finished_chat(client)
+
+        client.post(f"{url_of(run)}/messages", {"text": "And you?", "model": "second"})
+        html = client.get(url_of(run)).content.decode()
+
+        answered = [wait_for_end(run).model for run in Run.objects.order_by("pk")]
+        assert answered == ["first", "second"]
+        assert "<option selected>second</option>" in html
 
     def test_the_same_form_twice_is_one_message(
         self, runtime: Runtime, alice: User, client_of: ClientOf
