@@ -27,6 +27,7 @@ def prepare_database() -> None:
             if executor.loader.applied_migrations:
                 logger.warning("the database is brought up to date; backup: %s", back_up())
             call_command("migrate", interactive=False, verbosity=0)
+        call_command("clearsessions")  # Django never does it by itself
     except DatabaseError as exc:
         raise CannotStart(
             f"The database cannot be used: {exc}.",

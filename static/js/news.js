@@ -13,8 +13,11 @@ function noteRuns() {
   for (const stream of document.querySelectorAll("[data-stream]")) shownRuns.add(stream.dataset.stream);
 }
 
+// A title that is being written, or an open menu, must not be swapped away.
+const isListInUse = () => document.querySelector("#conversations :is(input, :popover-open)") !== null;
+
 function refreshList() {
-  if (document.querySelector("#conversations :is(input, :popover-open)")) return;
+  if (isListInUse()) return;
   htmx.ajax("GET", "/sidebar", { source: "#conversations", target: "#conversations", swap: "innerHTML" });
 }
 
@@ -48,6 +51,9 @@ function listen() {
   });
 }
 
+document.addEventListener("htmx:before:swap", (event) => {
+  if (event.target.id === "conversations" && isListInUse()) event.preventDefault();
+});
 document.addEventListener("htmx:after:swap", noteRuns);
 noteRuns();
 listen();
