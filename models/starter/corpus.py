@@ -85,7 +85,7 @@ _TALK = {
 # Copying is the hard skill under passages, sums and memory, and is learnt last: "copying" gives it half of the samples,
 # "talk" a third, and learns everything else with fewer tokens.
 MIXES = {
-    "talk": Mix(_TALK, _TALK | {"calculator": 0.4, "clock": 0.16}, 0.2),
+    "talk": Mix(_TALK, _TALK | {"calculator": 0.36, "clock": 0.24}, 0.2),
     "copying": Mix(
         _TALK | {"copying": 0.3, "memory": 0.12},
         _TALK | {"calculator": 0.3, "clock": 0.12, "copying": 0.15},

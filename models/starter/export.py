@@ -43,12 +43,17 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--weights", choices=("average", "weights"), default="weights", help="average: in mid-run"
+    )
     parser.add_argument("--kind", choices=KINDS, default="q8_0")
     options = parser.parse_args()
     check_template()
     state = State.load(options.folder / "checkpoint.pt")
     tokenizer = Tokenizer.from_file(str(options.folder / "tokenizer.json"))
-    write_gguf(options.out, state.average, Shape(), tokenizer, TEMPLATE, KINDS[options.kind])
+    write_gguf(
+        options.out, getattr(state, options.weights), Shape(), tokenizer, TEMPLATE, KINDS[options.kind]
+    )
     size = options.out.stat().st_size / 1e6
     steps, num_tokens = state.progress.tolist()
     print(f"{options.out}: {steps} steps, {num_tokens / 1e6:.1f} million tokens, {size:.1f} MB")

@@ -45,14 +45,13 @@ def main() -> None:
         is_compiled=options.compile,
     )
     plan.folder.mkdir(parents=True, exist_ok=True)
-    state = (
-        State.load(plan.folder / "checkpoint.pt")
-        if options.resume
-        else _first_state(plan.folder, options.init)
-    )
-    num_workers = 1 if torch.cuda.is_available() else options.workers
-    crew = _crew(state, num_workers)
-    multiprocessing.start_processes(_work, (plan, state, crew), nprocs=num_workers, start_method="spawn")
+    if torch.cuda.is_available():
+        state = _state(options).on(torch.device("cuda"))
+        Worker(0, plan, state, _crew(state, 1)).run()
+    else:
+        state = _state(options)
+        crew = _crew(state, options.workers)
+        multiprocessing.start_processes(_work, (plan, state, crew), nprocs=crew.size, start_method="spawn")
 
 
 def _options() -> argparse.Namespace:
@@ -82,9 +81,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _first_state(folder: Path, published: Path | None) -> State:
-    """Fresh or published weights, whose tokenizer is put into the folder."""
-    weights, tokenizer = read_gguf(published) if published else (_fresh_weights(), _tokenizer(folder))
+def _state(options: argparse.Namespace) -> State:
+    """The checkpoint's, or that of published or fresh weights, whose tokenizer is put into the folder."""
+    folder: Path = options.folder
+    if options.resume:
+        return State.load(folder / "checkpoint.pt")
+    weights, tokenizer = read_gguf(options.init) if options.init else (_fresh_weights(), _tokenizer(folder))
     tokenizer.save(str(folder / "tokenizer.json"))
     return State.start(weights)
 
@@ -100,19 +102,15 @@ def _tokenizer(folder: Path) -> Tokenizer:
 
 
 def _crew(state: State, size: int) -> Crew:
-    shared = [state.progress, *(t for tensors in _tables(state) for t in tensors.values())]
     gradients = tuple(
         {name: torch.zeros_like(weight) for name, weight in state.weights.items()} for _ in range(size)
     )
     losses = torch.zeros(size)
-    for tensor in (*shared, losses, *(t for tensors in gradients for t in tensors.values())):
+    tables = (state.weights, state.average, state.momentum, state.variance, *gradients)
+    for tensor in (state.progress, losses, *(tensor for table in tables for tensor in table.values())):
         tensor.share_memory_()
     context = multiprocessing.get_context("spawn")
     return Crew(size, gradients, losses, context.Value("l", 0), context.Barrier(size))
-
-
-def _tables(state: State) -> tuple[dict[str, torch.Tensor], ...]:
-    return (state.weights, state.average, state.momentum, state.variance)
 
 
 def _work(rank: int, plan: Plan, state: State, crew: Crew) -> None:

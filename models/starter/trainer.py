@@ -54,6 +54,13 @@ class State:
         """The state of a checkpoint."""
         return cls(**torch.load(path, map_location="cpu", weights_only=True))
 
+    def on(self, device: torch.device) -> State:
+        """The same on a device; the progress stays where it is."""
+        tables = (self.weights, self.average, self.momentum, self.variance)
+        return State(
+            *({name: tensor.to(device) for name, tensor in table.items()} for table in tables), self.progress
+        )
+
     def save(self, path: Path) -> None:
         """Writes the checkpoint, whole or not at all."""
         unfinished = path.with_suffix(".new")
@@ -77,7 +84,7 @@ class Worker:
 
     def __init__(self, rank: int, plan: Plan, state: State, crew: Crew) -> None:
         self.rank, self.plan, self.state, self.crew = rank, plan, state, crew
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = state.weights["embedding.weight"].device
         self.tokenizer = Tokenizer.from_file(str(plan.folder / "tokenizer.json"))
         self.network = Network(Shape())
         for name, parameter in self.network.named_parameters():
