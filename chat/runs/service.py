@@ -44,7 +44,7 @@ class RunService:
                 conversation = Conversation.objects.create(
                     pk=pk, title=title_from(text), model=model, updated_at=timezone.now(), **actor.ownership
                 )
-                return self._post(conversation, text, key)
+                return self._post(conversation, text, key, model)
         except IntegrityError:  # the same post twice at the same moment
             return self._run_of_key(Conversation.objects.get(pk=pk), key) or _busy()
 
@@ -65,8 +65,8 @@ class RunService:
         except IntegrityError:
             return self._run_of_key(conversation, key) or _busy()
 
-    def regenerate(self, reply: Message) -> Run:
-        """Another answer to the same question, beside the old one, which stays.
+    def regenerate(self, reply: Message, *, model: str = "") -> Run:
+        """Another answer to the same question, beside the old one, which stays. `model` as in `post_message`.
 
         Raises: Conflict while an answer is being written, InvalidInput when `reply` is no answer, Overloaded.
         """
@@ -77,12 +77,12 @@ class RunService:
                 sibling = Message.objects.create(
                     conversation=reply.conversation, parent=reply.parent, role=Message.Role.ASSISTANT
                 )
-                return self._begin(sibling)
+                return self._begin(sibling, _checked_model(model))
         except IntegrityError:
             return _busy()
 
-    def continue_message(self, reply: Message) -> Run:
-        """Go on where the answer stopped; its text stays and grows.
+    def continue_message(self, reply: Message, *, model: str = "") -> Run:
+        """Go on where the answer stopped; its text stays and grows. `model` as in `post_message`.
 
         Raises: Conflict while an answer is being written, InvalidInput when `reply` is no answer, Overloaded.
         """
@@ -90,7 +90,7 @@ class RunService:
         self.pool.check_room()
         try:
             with transaction.atomic():
-                return self._begin(reply)
+                return self._begin(reply, _checked_model(model))
         except IntegrityError:
             return _busy()
 
@@ -129,11 +129,8 @@ class RunService:
         old.exclude(runs__status__in=LIVE).delete()
         return num_conversations
 
-    def _post(self, conversation: Conversation, text: str, key: uuid.UUID, model: str = "") -> Run:
+    def _post(self, conversation: Conversation, text: str, key: uuid.UUID, model: str) -> Run:
         conversation.refresh_from_db(fields=["leaf"])  # another tab may have posted since the page was made
-        if model and model != conversation.model:
-            conversation.model = model
-            conversation.save(update_fields=["model"])
         question = Message(
             conversation=conversation, parent_id=conversation.leaf_id, role=Message.Role.USER, key=key
         )
@@ -142,14 +139,15 @@ class RunService:
         reply = Message.objects.create(
             conversation=conversation, parent=question, role=Message.Role.ASSISTANT
         )
-        return self._begin(reply)
+        return self._begin(reply, model)
 
-    def _begin(self, reply: Message) -> Run:
+    def _begin(self, reply: Message, model: str) -> Run:
         conversation = reply.conversation
+        conversation.model = model or conversation.model
         run = Run.objects.create(conversation=conversation, reply=reply, model=conversation.model)
         conversation.leaf = reply
         conversation.updated_at = timezone.now()
-        conversation.save(update_fields=["leaf", "updated_at"])
+        conversation.save(update_fields=["leaf", "model", "updated_at"])
         transaction.on_commit(lambda: self.pool.submit(run))
         return run
 

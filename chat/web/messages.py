@@ -28,7 +28,7 @@ from chat.web.transcript import Item, Transcript, items_of, transcript_of, turn_
 def create_conversation(request: PageRequest) -> HttpResponse:
     """The first message of a new chat. htmx is given the whole chat, so that the page turns without a reload."""
     run = get_runtime().runs.start_conversation(
-        request.actor, request.POST.get("text", ""), key=key_of(request), model=request.POST.get("model", "")
+        request.actor, request.POST.get("text", ""), key=key_of(request), model=_model_in(request)
     )
     tell_run_started(request.actor, run)
     if not is_htmx(request):
@@ -47,7 +47,7 @@ def post_message(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
     """The next message of a conversation."""
     conversation = conversation_for(request.actor, conversation_id)
     run = get_runtime().runs.post_message(
-        conversation, request.POST.get("text", ""), key=key_of(request), model=request.POST.get("model", "")
+        conversation, request.POST.get("text", ""), key=key_of(request), model=_model_in(request)
     )
     tell_run_started(request.actor, run)
     if not is_htmx(request):
@@ -65,14 +65,16 @@ def post_message(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
 def regenerate(request: PageRequest, message_id: int) -> HttpResponse:
     """Another answer to the same question, in place of this one."""
     reply = message_for(request.actor, message_id)
-    return _restarted(request, message_id, get_runtime().runs.regenerate(reply))
+    return _restarted(request, message_id, get_runtime().runs.regenerate(reply, model=_model_in(request)))
 
 
 @require_POST
 def continue_message(request: PageRequest, message_id: int) -> HttpResponse:
     """Go on where the answer stopped."""
     reply = message_for(request.actor, message_id)
-    return _restarted(request, message_id, get_runtime().runs.continue_message(reply))
+    return _restarted(
+        request, message_id, get_runtime().runs.continue_message(reply, model=_model_in(request))
+    )
 
 
 @require_GET
@@ -92,6 +94,11 @@ def changes(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     if new:
         parts.append(partial("#log", "beforeend", _render_items(new)))
     return _fragments(*parts, *_live_partials(Transcript((shown, *new))))
+
+
+def _model_in(request: PageRequest) -> str:
+    """The model chosen beside the message box; "" where there is no choice."""
+    return request.POST.get("model", "")
 
 
 def _restarted(request: PageRequest, old_id: int, run: Run) -> HttpResponse:

@@ -193,6 +193,17 @@ def test_a_continue_that_fails_at_once_keeps_the_text(runtime: Runtime, alices_a
     assert second.reply.text == before != ""
 
 
+def test_a_retry_with_another_model_mends_a_missing_one(runtime: Runtime, alices_actor: Actor) -> None:
+    failed = wait_for_end(
+        runtime.runs.start_conversation(alices_actor, "Hello", key=uuid.uuid4(), model="no-such-model")
+    )
+
+    retried = wait_for_end(runtime.runs.regenerate(failed.reply, model="tiny"))
+
+    assert (failed.status, retried.status) == (RunStatus.ERROR, RunStatus.DONE)
+    assert conversation_of(retried).model == "tiny"
+
+
 @long_answers
 def test_shutdown_keeps_the_text_and_says_interrupted(runtime: Runtime, alices_actor: Actor) -> None:
     run = start(runtime, alices_actor)
