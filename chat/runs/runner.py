@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
 from django.db import connections
@@ -243,7 +243,7 @@ def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:
     run.status = status_after(end)
     run.model = reply.model or run.model
     run.finished_at = timezone.now()
-    run.usage = _usage_fields(reply.usage)
+    run.usage = asdict(reply.usage) if reply.usage else None
     if isinstance(end, RunFinished):
         run.finish_reason = end.reason
     else:
@@ -274,7 +274,3 @@ def _note_state(journal: Journal, state: StatusChanged) -> None:
 
 def _finish_reason(reason: EndReason) -> FinishReason:
     return "stop" if reason == "tool_calls" else reason
-
-
-def _usage_fields(usage: UsageReported | None) -> dict[str, int] | None:
-    return {name: getattr(usage, name) for name in usage.__dataclass_fields__} if usage else None

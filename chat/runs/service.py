@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -40,13 +42,15 @@ class RunService:
             return self.post_message(existing, text, key=key)
         self.pool.check_room()
         try:
-            with transaction.atomic():
+            with _one_answer_at_a_time():
                 conversation = Conversation.objects.create(
                     pk=pk, title=title_from(text), model=model, updated_at=timezone.now(), **actor.ownership
                 )
                 return self._post(conversation, text, key, model)
-        except IntegrityError:  # the same post twice at the same moment
-            return self._run_of_key(Conversation.objects.get(pk=pk), key) or _busy()
+        except Conflict:  # perhaps the same post twice at the same moment
+            if run := self._run_of_key(pk, key):
+                return run
+            raise
 
     def post_message(self, conversation: Conversation, text: str, *, key: uuid.UUID, model: str = "") -> Run:
         """A message at the end of the shown branch. The same key again finds the same run.
@@ -56,14 +60,16 @@ class RunService:
         Raises: Conflict while an answer is being written, InvalidInput, Overloaded.
         """
         text, model = _checked_text(text), _checked_model(model)
-        if run := self._run_of_key(conversation, key):
+        if run := self._run_of_key(conversation.pk, key):
             return run
         self.pool.check_room()
         try:
-            with transaction.atomic():
+            with _one_answer_at_a_time():
                 return self._post(conversation, text, key, model)
-        except IntegrityError:
-            return self._run_of_key(conversation, key) or _busy()
+        except Conflict:  # perhaps the same post twice at the same moment
+            if run := self._run_of_key(conversation.pk, key):
+                return run
+            raise
 
     def regenerate(self, reply: Message, *, model: str = "") -> Run:
         """Another answer to the same question, beside the old one, which stays. `model` as in `post_message`.
@@ -72,14 +78,11 @@ class RunService:
         """
         _check_is_reply(reply)
         self.pool.check_room()
-        try:
-            with transaction.atomic():
-                sibling = Message.objects.create(
-                    conversation=reply.conversation, parent=reply.parent, role=Message.Role.ASSISTANT
-                )
-                return self._begin(sibling, _checked_model(model))
-        except IntegrityError:
-            return _busy()
+        with _one_answer_at_a_time():
+            sibling = Message.objects.create(
+                conversation=reply.conversation, parent=reply.parent, role=Message.Role.ASSISTANT
+            )
+            return self._begin(sibling, _checked_model(model))
 
     def continue_message(self, reply: Message, *, model: str = "") -> Run:
         """Go on where the answer stopped; its text stays and grows. `model` as in `post_message`.
@@ -88,11 +91,8 @@ class RunService:
         """
         _check_is_reply(reply)
         self.pool.check_room()
-        try:
-            with transaction.atomic():
-                return self._begin(reply, _checked_model(model))
-        except IntegrityError:
-            return _busy()
+        with _one_answer_at_a_time():
+            return self._begin(reply, _checked_model(model))
 
     def cancel(self, run: Run) -> None:
         """Stop the run; its text stays. Does nothing for one that has ended."""
@@ -151,8 +151,8 @@ class RunService:
         transaction.on_commit(lambda: self.pool.submit(run))
         return run
 
-    def _run_of_key(self, conversation: Conversation, key: uuid.UUID) -> Run | None:
-        return Run.objects.filter(reply__parent__conversation=conversation, reply__parent__key=key).first()
+    def _run_of_key(self, conversation_id: uuid.UUID, key: uuid.UUID) -> Run | None:
+        return Run.objects.filter(reply__parent__conversation=conversation_id, reply__parent__key=key).first()
 
 
 def _checked_text(text: str) -> str:
@@ -183,5 +183,11 @@ def _check_is_reply(message: Message) -> None:
         raise InvalidInput("Only an answer can be written again or continued.")
 
 
-def _busy() -> Run:
-    raise Conflict("An answer is still being written in this conversation.")
+@contextmanager
+def _one_answer_at_a_time() -> Iterator[None]:
+    """A transaction in which the database refuses a second live run. Raises: Conflict."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as exc:
+        raise Conflict("An answer is still being written in this conversation.") from exc
