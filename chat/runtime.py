@@ -14,10 +14,14 @@ from chat.engine.config import EngineConfig
 from chat.engine.pieces import Engine
 from chat.engine.process import EngineProcess
 from chat.engine.registry import ModelFile, ModelRegistry
+from chat.models import Flow
+from chat.runs.detached import DetachedRuns
 from chat.runs.log import EventLog
 from chat.runs.pool import RunPool
 from chat.runs.runner import Runner
 from chat.runs.service import RunService
+from chat.runs.stored import StoredRun
+from chat.runs.task import Job
 from chat.tools.registry import ToolRegistry
 
 logger = logging.getLogger(__name__)
@@ -33,9 +37,11 @@ class Runtime:
     log: EventLog
     pool: RunPool
     runs: RunService
+    detached: DetachedRuns
 
     def start(self) -> None:
         """Bring order after a crash and load the default model in the background."""
+        Flow.objects.default()
         self.pool.recover_interrupted()
         self.runs.purge_deleted()
         connections.close_all()
@@ -82,9 +88,14 @@ def _build(conf: ChatConf) -> Runtime:
     registry = ModelRegistry(
         conf.models_dir, lambda file: _start_engine(conf, file), default_name=conf.default_model
     )
-    runner = Runner(log, registry, tools, conf)
-    pool = RunPool(log, runner.execute, max_runs=conf.num_slots + conf.max_queue)
-    return Runtime(conf, registry, tools, log, pool, RunService(pool, conf))
+    runner = Runner(log, registry, tools)
+
+    def job_of(run_id: int) -> Job:
+        stored = StoredRun(run_id, conf, tools)
+        return Job(run_id, stored.load, stored.save)
+
+    pool = RunPool(log, runner.execute, job_of, max_runs=conf.num_slots + conf.max_queue)
+    return Runtime(conf, registry, tools, log, pool, RunService(pool, conf), DetachedRuns(log, pool))
 
 
 def _start_engine(conf: ChatConf, file: ModelFile) -> Engine:

@@ -3,9 +3,11 @@
 ChatError
 ├── InvalidInput            a field is missing, too long or out of bounds
 ├── NotFound                no such thing, or it is not the caller's
+├── Unauthorized            no key, or one that is not good
 ├── NotAllowed              the caller is known but may not do this
 ├── Conflict                the conversation is already writing an answer
 ├── Overloaded              the queue is full: come back later (`retry_after_s`)
+│   └── RateLimited         this caller has asked too often
 ├── Interrupted             the server stopped in the middle of an answer
 ├── ModelError
 │   ├── ModelNotFound       no such model in the models folder
@@ -38,15 +40,26 @@ class ChatError(Exception):
 
 
 class InvalidInput(ChatError):
-    """A field is missing, too long or out of bounds."""
+    """A field is missing, too long or out of bounds; `field` is its name where there is one."""
 
     code = "invalid_input"
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
 
 
 class NotFound(ChatError):
     """No such thing, or it belongs to someone else: the two are never told apart."""
 
     code = "not_found"
+
+
+class Unauthorized(ChatError):
+    """No key, or one that is not good."""
+
+    code = "unauthorized"
+    default_hint = "Send an API key as 'Authorization: Bearer KEY'."
 
 
 class NotAllowed(ChatError):
@@ -71,6 +84,12 @@ class Overloaded(ChatError):
     def __init__(self, message: str, *, hint: str = "", retry_after_s: int = 5) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(Overloaded):
+    """This caller has asked too often."""
+
+    code = "rate_limited"
 
 
 class Interrupted(ChatError):

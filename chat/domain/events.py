@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 RunState = Literal["queued", "loading", "reading", "thinking", "writing", "calling", "restarting"]
-FinishReason = Literal["stop", "length", "stopped"]
+FinishReason = Literal["stop", "length", "stopped", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,23 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token of the answer: its text and bytes, the natural logarithm of its probability (before sampling), and
+    the likeliest tokens in its place with theirs, likeliest first.
+    """
+
+    token: str
+    logprob: float
+    token_bytes: tuple[int, ...] = ()
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More of the answer, in Markdown."""
+    """More of the answer, in Markdown. `logprobs` are those of its tokens, where they were asked for."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ class UsageReported:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The end of a run that did not fail."""
+    """The end of a run that did not fail; "tool_calls" leaves the calls to the client that offered those tools."""
 
     reason: FinishReason
 
@@ -170,11 +183,21 @@ def kind_of(event: Event) -> str:
 
 def event_to_dict(event: Event) -> dict[str, Any]:
     """The event's fields, JSON-ready; together with `kind_of` it can be read back."""
-    return dataclasses.asdict(event)
+    data = dataclasses.asdict(event)
+    if isinstance(event, TextDelta) and not event.logprobs:
+        del data["logprobs"]
+    return data
 
 
 def event_from_dict(kind: str, data: Mapping[str, Any]) -> Event:
     """Raises: KeyError for an unknown kind, TypeError for missing or unknown fields."""
     if kind == "sources_found":
         return SourcesFound(tuple(Source(**source) for source in data["sources"]))
+    if kind == "text_delta":
+        return TextDelta(data["text"], tuple(map(_logprob_from_dict, data.get("logprobs", ()))))
     return _KINDS[kind](**data)
+
+
+def _logprob_from_dict(data: Mapping[str, Any]) -> TokenLogprob:
+    top = tuple((token, logprob) for token, logprob in data["top"])
+    return TokenLogprob(data["token"], data["logprob"], tuple(data["token_bytes"]), top)

@@ -56,10 +56,14 @@ class SamplingParams:
 
     def _check_stop(self) -> None:
         if len(self.stop) > MAX_STOP_STRINGS:
-            raise InvalidInput(f"stop has {len(self.stop)} strings; at most {MAX_STOP_STRINGS} are allowed.")
+            raise InvalidInput(
+                f"stop has {len(self.stop)} strings; at most {MAX_STOP_STRINGS} are allowed.", field="stop"
+            )
         for stop in self.stop:
             if not 0 < len(stop) <= MAX_STOP_CHARS:
-                raise InvalidInput(f"Each stop string must have 1 to {MAX_STOP_CHARS} characters.")
+                raise InvalidInput(
+                    f"Each stop string must have 1 to {MAX_STOP_CHARS} characters.", field="stop"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +72,27 @@ class GenerationRequest:
 
     `scope` names whose text this is: cached prefixes are shared only within a scope. `reply_prefix` is text that the
     reply already begins with (Continue, or a restarted engine): the model goes on after it, and it is not yielded
-    again.
+    again. With `prompt` the model goes on after exactly this text: no template, `messages` is empty. `grammar` is
+    GBNF that the reply keeps to; "" leaves it free. `top_logprobs` (0 to 20) asks for each token's log-probability
+    and that many alternatives.
     """
 
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[ChatMessage, ...] = ()
     params: SamplingParams = field(default_factory=SamplingParams)
     tools: tuple[ToolSpec, ...] = ()
     scope: str = ""
     reply_prefix: str = ""
+    prompt: str | None = None
+    grammar: str = ""
+    top_logprobs: int | None = None
 
 
 def _check_float(name: str, value: object, low: float, high: float) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
-        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}.")
+        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}.", field=name)
 
 
 def _check_int(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.")
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.", field=name)

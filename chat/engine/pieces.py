@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chat.domain.events import RunState
+from chat.domain.events import RunState, TokenLogprob
 from chat.domain.messages import ToolCall
 from chat.domain.params import GenerationRequest
 
@@ -23,9 +23,13 @@ class StatePiece:
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """More text for the reader: whole characters, no markers, no stop strings."""
+    """More text for the reader: whole characters, no markers, no stop strings.
+
+    `logprobs` are those of the tokens that made it, when the request asked for them.
+    """
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

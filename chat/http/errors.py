@@ -12,6 +12,7 @@ _STATUS: dict[type[errors.ChatError], int] = {
     errors.ChatError: 500,
     errors.InvalidInput: 400,
     errors.NotFound: 404,
+    errors.Unauthorized: 401,
     errors.NotAllowed: 403,
     errors.Conflict: 409,
     errors.Overloaded: 503,

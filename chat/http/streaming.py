@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from asgiref.sync import sync_to_async
@@ -44,22 +44,33 @@ def cursor_of(request: HttpRequest) -> int:
 
 
 async def stream_run(
-    log: EventLog, run_id: int, encoder: Encoder, *, after: int, content_type: str
+    log: EventLog,
+    run_id: int,
+    encoder: Encoder,
+    *,
+    after: int,
+    content_type: str,
+    on_close: Callable[[], None] = lambda: None,
 ) -> StreamingHttpResponse:
     """Everything that happens in the run after event `after`, ending with its last event.
 
-    Leaving the stream never stops the run. The encoder skips the events up to `after`, so that a reader who comes back
+    Leaving the stream does not stop the run by itself: `on_close` is called at the end and when the client leaves, once
+    the stream has begun. The encoder skips the events up to `after`, so that a reader who comes back
     is given exactly what is missing.
     """
     await sync_to_async(connections.close_all)()  # else every open stream would hold a database connection
-    response = StreamingHttpResponse(_frames(log, run_id, encoder, after), content_type=content_type)
+    response = StreamingHttpResponse(
+        _frames(log, run_id, encoder, after, on_close), content_type=content_type
+    )
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     response["Content-Encoding"] = "identity"
     return response
 
 
-async def _frames(log: EventLog, run_id: int, encoder: Encoder, after: int) -> AsyncIterator[str]:
+async def _frames(
+    log: EventLog, run_id: int, encoder: Encoder, after: int, on_close: Callable[[], None]
+) -> AsyncIterator[str]:
     """Never lets an exception out: under Daphne that would hang the client and stop the reaper of dead connections."""
     try:
         async for batch in log.follow(run_id, tick_s=PING_INTERVAL_S):
@@ -74,3 +85,5 @@ async def _frames(log: EventLog, run_id: int, encoder: Encoder, after: int) -> A
     except Exception:  # the border of the stream: the reader is told, and comes back
         logger.exception("the stream of run %s broke", run_id)
         yield encoder.failure()
+    finally:
+        on_close()

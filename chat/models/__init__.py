@@ -1,8 +1,23 @@
 """What is stored: one file per noun."""
 
 from chat.models.access import Actor
+from chat.models.api_key import ApiKey, Right
 from chat.models.conversation import Conversation, Message
+from chat.models.feedback import Feedback
+from chat.models.flow import Flow
 from chat.models.run import LoggedEvent, Run, RunStatus
 from chat.models.user import User
 
-__all__ = ["Actor", "Conversation", "LoggedEvent", "Message", "Run", "RunStatus", "User"]
+__all__ = [
+    "Actor",
+    "ApiKey",
+    "Conversation",
+    "Feedback",
+    "Flow",
+    "LoggedEvent",
+    "Message",
+    "Right",
+    "Run",
+    "RunStatus",
+    "User",
+]

@@ -13,6 +13,7 @@ from chat.models.access import Owned, OwnedQuerySet
 
 TITLE_MAX_CHARS = 120
 MODEL_MAX_CHARS = 200
+EXTERNAL_ID_MAX_CHARS = 200
 
 
 class ConversationQuerySet(OwnedQuerySet):
@@ -29,6 +30,14 @@ class Conversation(Owned):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=TITLE_MAX_CHARS, blank=True)
     model = models.CharField(max_length=MODEL_MAX_CHARS, blank=True, help_text="Empty: the default model.")
+    flow = models.ForeignKey("chat.Flow", on_delete=models.SET_NULL, null=True, blank=True)
+    chat_id = models.CharField(
+        max_length=EXTERNAL_ID_MAX_CHARS,
+        blank=True,
+        db_index=True,
+        help_text="The name that a program gave it.",
+    )
+    session_id = models.CharField(max_length=EXTERNAL_ID_MAX_CHARS, blank=True, db_index=True)
     leaf = models.ForeignKey("chat.Message", on_delete=models.SET_NULL, null=True, related_name="+")
     is_unread = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)

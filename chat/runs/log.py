@@ -31,10 +31,11 @@ Save = Callable[[], None]
 
 @dataclass(slots=True)
 class _LiveRun:
-    """A run's events while it lives. `num_stored` of them are in the database."""
+    """A run's events while it lives. `num_stored` of them are in the database; a detached run has no rows at all."""
 
     run_id: int
     started_at: float
+    is_detached: bool = False
     events: list[Numbered] = field(default_factory=list)
     appended_at: list[float] = field(default_factory=list)
     num_stored: int = 0
@@ -110,6 +111,16 @@ class EventLog:
         with self._lock:
             self._live[run_id] = live
 
+    def open_detached(self, run_id: int) -> None:
+        """Begin a run that is never stored: its events stay in memory until `forget`."""
+        with self._lock:
+            self._live[run_id] = _LiveRun(run_id, started_at=time.monotonic(), is_detached=True)
+
+    def forget(self, run_id: int) -> None:
+        """Drop a detached run; what it still says goes nowhere."""
+        with self._lock:
+            self._live.pop(run_id, None)
+
     def append(self, run_id: int, event: Event) -> Numbered:
         """Give `event` the next number and queue it for storage. The run must be open."""
         return self._append(run_id, event, save=None)
@@ -172,14 +183,20 @@ class EventLog:
 
     def _append(self, run_id: int, event: Event, save: Save | None) -> Numbered:
         with self._lock:
-            live = self._live[run_id]
+            live = self._live.get(run_id) or _LiveRun(run_id, time.monotonic(), is_detached=True)
             now = time.monotonic()
             numbered = Numbered(len(live.events) + 1, event, at_ms=int((now - live.started_at) * 1000))
             live.appended_at.append(now)  # first: `num_visible` reads without the lock
             live.events.append(numbered)
-            self._pending.append(_Write(live, (numbered,), save))
-            self._num_queued += 1
-        self._has_pending.set()
+            if live.is_detached:
+                live.num_stored += 1
+            else:
+                self._pending.append(_Write(live, (numbered,), save))
+                self._num_queued += 1
+        if live.is_detached:
+            live.wake_readers()
+        else:
+            self._has_pending.set()
         return numbered
 
     async def _follow_live(

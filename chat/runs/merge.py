@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from chat.domain.events import Event, ReasoningDelta, TextDelta
+from chat.domain.events import Event, ReasoningDelta, TextDelta, TokenLogprob
 
 MERGE_WINDOW_S = 0.04
 
@@ -17,6 +17,7 @@ class DeltaMerger:
         self._append = append
         self._kind: type[TextDelta] | type[ReasoningDelta] = TextDelta
         self._buffer: list[str] = []
+        self._logprobs: list[TokenLogprob] = []
         self._since = 0.0
 
     def push(self, delta: TextDelta | ReasoningDelta) -> None:
@@ -25,6 +26,8 @@ class DeltaMerger:
             self.flush()
             self._kind = type(delta)
         self._buffer.append(delta.text)
+        if isinstance(delta, TextDelta):
+            self._logprobs += delta.logprobs
         self.flush_if_due()
 
     def flush_if_due(self) -> None:
@@ -37,5 +40,6 @@ class DeltaMerger:
         if not self._buffer:
             return
         text, self._buffer = "".join(self._buffer), []
+        logprobs, self._logprobs = tuple(self._logprobs), []
         self._since = time.monotonic()
-        self._append(self._kind(text))
+        self._append(TextDelta(text, logprobs) if self._kind is TextDelta else self._kind(text))

@@ -15,13 +15,14 @@ from chat.domain.reply import ReplyBuilder
 from chat.models import LoggedEvent, Run, RunStatus
 from chat.runs.cancel import CancelToken, Reason
 from chat.runs.log import EventLog
-from chat.runs.runner import save_end
+from chat.runs.stored import save_end
+from chat.runs.task import Job
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Work:
     """A run on its thread, and the word that ends it."""
 
     token: CancelToken
@@ -31,12 +32,20 @@ class _Job:
 class RunPool:
     """Runs many at once. Threads mostly wait for the engine, which does the queueing and tells positions."""
 
-    def __init__(self, log: EventLog, execute: Callable[[int, CancelToken], None], max_runs: int) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        execute: Callable[[Job, CancelToken], None],
+        job_of: Callable[[int], Job],
+        max_runs: int,
+    ) -> None:
+        """`job_of` makes the job of a stored run from its id."""
         self._log = log
         self._execute = execute
+        self._job_of = job_of
         self._max_runs = max_runs
         self._lock = threading.Lock()
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, _Work] = {}
         self._is_closing = False
         self._threads = ThreadPoolExecutor(max_workers=max_runs, thread_name_prefix="run")
 
@@ -55,7 +64,12 @@ class RunPool:
     def submit(self, run: Run) -> None:
         """Begin the run on a thread of its own."""
         self._log.open(run.pk, run.created_at)
-        self._start(run.pk)
+        self._start(self._job_of(run.pk))
+
+    def submit_detached(self, job: Job) -> None:
+        """Begin a run that has no rows; whoever asked for it ends it with `EventLog.forget`."""
+        self._log.open_detached(job.run_id)
+        self._start(job)
 
     def cancel(self, run_id: int, reason: Reason = "stopped") -> None:
         """Ask the run to end; does nothing for one that has."""
@@ -74,7 +88,7 @@ class RunPool:
             stored = [row.numbered for row in LoggedEvent.objects.filter(run=run).order_by("seq")]
             self._log.open(run.pk, run.created_at, stored)
             if run.status == RunStatus.QUEUED and not stored:
-                self._start(run.pk)
+                self._start(self._job_of(run.pk))
                 continue
             reply = ReplyBuilder.of(stored)
             message = "The server stopped in the middle of this answer."
@@ -94,12 +108,12 @@ class RunPool:
         self._threads.shutdown(wait=False, cancel_futures=True)
         wait([job.future for job in jobs], timeout=timeout_s)
 
-    def _start(self, run_id: int) -> None:
+    def _start(self, job: Job) -> None:
         token = CancelToken()
         with self._lock:
-            future = self._threads.submit(self._execute, run_id, token)
-            self._jobs[run_id] = _Job(token, future)
-        future.add_done_callback(partial(self._forget, run_id))
+            future = self._threads.submit(self._execute, job, token)
+            self._jobs[job.run_id] = _Work(token, future)
+        future.add_done_callback(partial(self._forget, job.run_id))
 
     def _forget(self, run_id: int, future: Future[None]) -> None:
         with self._lock:

@@ -37,22 +37,26 @@ def history_of(run: Run) -> list[Message]:
 
 def build_request(
     history: Sequence[Message],
-    reply: Sequence[Part],
     *,
     system_prompt: str,
     params: SamplingParams,
     tools: tuple[ToolSpec, ...],
     scope: str,
 ) -> GenerationRequest:
-    """The whole conversation as the model sees it, going on after the `reply` written so far."""
-    done, prefix = split_reply(reply)
+    """The whole conversation as the model sees it."""
     messages = [ChatMessage.of("system", system_prompt)] if system_prompt else []
     for message in history:
         messages += chat_messages(
             "user" if message.role == Message.Role.USER else "assistant", message.content
         )
-    messages += chat_messages("assistant", done)
-    return GenerationRequest(tuple(messages), params, tools, scope, reply_prefix=prefix)
+    return GenerationRequest(tuple(messages), params, tools, scope)
+
+
+def going_on(request: GenerationRequest, reply: Sequence[Part]) -> GenerationRequest:
+    """The request after the `reply` written so far."""
+    done, prefix = split_reply(reply)
+    messages = request.messages + tuple(chat_messages("assistant", done))
+    return replace(request, messages=messages, reply_prefix=prefix)
 
 
 def fit(request: GenerationRequest, engine: Engine) -> Prompt:

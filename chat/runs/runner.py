@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 
 from django.db import connections
-from django.utils import timezone
 
-from chat.conf import ChatConf
 from chat.domain.errors import ChatError, Interrupted
 from chat.domain.events import (
     Event,
-    FinishReason,
     HistoryTrimmed,
     ReasoningDelta,
     RunFailed,
@@ -30,7 +27,7 @@ from chat.domain.events import (
     ToolStarted,
     UsageReported,
 )
-from chat.domain.messages import Part, ReasoningPart, TextPart, ToolCall, ToolResult, part_to_dict
+from chat.domain.messages import Part, ReasoningPart, TextPart, ToolCall, ToolResult
 from chat.domain.reply import ReplyBuilder
 from chat.domain.trace import tracing
 from chat.engine.pieces import (
@@ -45,12 +42,11 @@ from chat.engine.pieces import (
     TextPiece,
 )
 from chat.engine.registry import ModelRegistry
-from chat.models import Conversation, Message, Run, RunStatus
-from chat.models.run import LIVE
 from chat.runs.cancel import CancelToken
 from chat.runs.log import EventLog
 from chat.runs.merge import MERGE_WINDOW_S, DeltaMerger
-from chat.runs.prompt import build_request, fit, history_of
+from chat.runs.prompt import fit, going_on
+from chat.runs.task import Job, Task
 from chat.tools.registry import ToolRegistry
 
 logger = logging.getLogger(__name__)
@@ -118,54 +114,46 @@ class _Round:
 class Runner:
     """Executes runs; stateless between them, so that one serves all threads."""
 
-    def __init__(self, log: EventLog, registry: ModelRegistry, tools: ToolRegistry, conf: ChatConf) -> None:
+    def __init__(self, log: EventLog, registry: ModelRegistry, tools: ToolRegistry) -> None:
         self._log = log
         self._registry = registry
         self._tools = tools
-        self._conf = conf
 
-    def execute(self, run_id: int, token: CancelToken) -> None:
+    def execute(self, job: Job, token: CancelToken) -> None:
         """Carry the run to its end. Every failure becomes its last event: nobody is left waiting."""
-        with tracing(run_id):
-            journal = Journal(self._log, run_id)
-            end = self._end_of(run_id, journal, token)
-            journal.finish(end, save=partial(save_end, run_id, journal.reply, end))
+        with tracing(job.run_id):
+            journal = Journal(self._log, job.run_id)
+            end = self._end_of(job, journal, token)
+            journal.finish(end, save=partial(job.save, journal.reply, end))
 
-    def _end_of(self, run_id: int, journal: Journal, token: CancelToken) -> Terminal:
+    def _end_of(self, job: Job, journal: Journal, token: CancelToken) -> Terminal:
         try:
-            return self._answer(run_id, journal, token)
+            task = job.load()
+            connections.close_all()  # an answer may take minutes; the next query opens a new one
+            return self._answer(task, journal, token)
         except ChatError as exc:
             return RunFailed(exc.code, exc.message, exc.hint)
         except Exception:  # the border of the run: whatever it was, the reader is told
-            logger.exception("run %s failed", run_id)
-            hint = f"Try again. If it happens again, the server's log has the details under run {run_id}."
+            logger.exception("run %s failed", job.run_id)
+            hint = f"Try again. If it happens again, the server's log has the details under run {job.run_id}."
             return RunFailed("internal", "Something went wrong inside Parley.", hint)
         finally:
             connections.close_all()
 
-    def _answer(self, run_id: int, journal: Journal, token: CancelToken) -> Terminal:
-        run = Run.objects.select_related("conversation", "reply").get(pk=run_id)
-        Run.objects.filter(pk=run_id).update(status=RunStatus.RUNNING, started_at=timezone.now())
-        history = history_of(run)
-        connections.close_all()  # an answer may take minutes; the next query opens a new one
-        engine = self._registry.get(run.model)
+    def _answer(self, task: Task, journal: Journal, token: CancelToken) -> Terminal:
+        engine = self._registry.get(task.model)
         if not journal.reply.model:
             journal.append(RunStarted(model=engine.status().model))
-            journal.replay(run.reply.content)
-        return self._converse(run, history, engine, journal, token)
-
-    def _converse(
-        self, run: Run, history: list[Message], engine: Engine, journal: Journal, token: CancelToken
-    ) -> Terminal:
+            journal.replay(task.written)
         totals = _Totals()
         try:
             for _ in range(MAX_ROUNDS):
-                generation = self._start_generation(run, history, engine, journal)
+                generation = self._start_generation(task, engine, journal)
                 outcome = self._generate(generation, journal, totals, token)
                 if outcome.reason != "tool_calls":
-                    return RunFinished(_finish_reason(outcome.reason))
-                for call in outcome.calls:
-                    self._call_tool(call, journal)
+                    return RunFinished(outcome.reason)
+                if self._call_tools(task, outcome.calls, journal):
+                    return RunFinished("tool_calls")
             return RunFailed(
                 "tool_failed", f"The model called tools {MAX_ROUNDS} times without answering.", "Ask again."
             )
@@ -173,19 +161,12 @@ class Runner:
             if totals.usages:
                 journal.append(totals.report())
 
-    def _start_generation(
-        self, run: Run, history: list[Message], engine: Engine, journal: Journal
-    ) -> Generation:
+    def _start_generation(self, task: Task, engine: Engine, journal: Journal) -> Generation:
         if engine.status().state != "ready":
             _note_state(journal, StatusChanged("loading"))
-        request = build_request(
-            history,
-            journal.reply.parts,
-            system_prompt=self._conf.system_prompt,
-            params=self._conf.params,
-            tools=self._tools.specs(),
-            scope=run.conversation.scope,
-        )
+        request = going_on(task.request, journal.reply.parts)
+        if not task.is_trimmed:
+            return engine.submit(request)
         prompt = fit(request, engine)
         if prompt.num_trimmed and prompt.num_trimmed != journal.reply.num_trimmed:
             journal.append(HistoryTrimmed(prompt.num_trimmed))
@@ -205,7 +186,7 @@ class Runner:
                     case None:
                         merger.flush_if_due()
                     case TextPiece():
-                        merger.push(TextDelta(piece.text))
+                        merger.push(TextDelta(piece.text, piece.logprobs))
                     case ReasoningPiece():
                         merger.push(ReasoningDelta(piece.text))
                     case StatePiece():
@@ -226,51 +207,22 @@ class Runner:
             return _Round("stopped", ())
         return _Round("tool_calls" if calls else end.reason, tuple(calls))
 
-    def _call_tool(self, call: ToolCall, journal: Journal) -> None:
-        journal.append(StatusChanged("calling"))
-        journal.append(ToolStarted(call.id, call.name, call.arguments))
-        result = self._tools.call(call)
-        journal.append(
-            ToolFinished(result.call_id, result.name, result.content, result.is_error, result.duration_ms)
-        )
-
-
-def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:
-    """Write what the run came to into its rows. Called in the transaction that stores the last event."""
-    run = Run.objects.filter(pk=run_id, status__in=LIVE).first()
-    if run is None:  # deleted, or ended by another process
-        return
-    run.status = status_after(end)
-    run.model = reply.model or run.model
-    run.finished_at = timezone.now()
-    run.usage = asdict(reply.usage) if reply.usage else None
-    if isinstance(end, RunFinished):
-        run.finish_reason = end.reason
-    else:
-        run.error_code, run.error_message, run.error_hint = end.code, end.message, end.hint
-    run.save()
-    if reply.parts:  # a Continue that failed before it wrote anything leaves the text of the earlier runs
-        Message.objects.filter(pk=run.reply_id).update(parts=[part_to_dict(part) for part in reply.parts])
-    Conversation.objects.filter(pk=run.conversation_id).update(updated_at=run.finished_at, is_unread=True)
-
-
-def status_after(end: Terminal) -> RunStatus:
-    """Which of the four ends this is."""
-    match end:
-        case RunFinished(reason="stopped"):
-            return RunStatus.STOPPED
-        case RunFinished():
-            return RunStatus.DONE
-        case RunFailed(code=Interrupted.code):
-            return RunStatus.INTERRUPTED
-        case RunFailed():
-            return RunStatus.ERROR
+    def _call_tools(self, task: Task, calls: tuple[ToolCall, ...], journal: Journal) -> bool:
+        """Run the server's own; True when others are left to the client."""
+        left = [call for call in calls if call.name in task.client_tools]
+        for call in calls:
+            journal.append(StatusChanged("calling"))
+            journal.append(ToolStarted(call.id, call.name, call.arguments))
+            if call not in left:
+                result = self._tools.call(call, task.request.tools)
+                journal.append(
+                    ToolFinished(
+                        result.call_id, result.name, result.content, result.is_error, result.duration_ms
+                    )
+                )
+        return bool(left)
 
 
 def _note_state(journal: Journal, state: StatusChanged) -> None:
     if state != journal.reply.state:
         journal.append(state)
-
-
-def _finish_reason(reason: EndReason) -> FinishReason:
-    return "stop" if reason == "tool_calls" else reason

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat.conf import ChatConf
 from chat.domain.errors import Conflict, InvalidInput
-from chat.domain.messages import TextPart
-from chat.models import Actor, Conversation, Message, Run
+from chat.domain.messages import ChatMessage, TextPart
+from chat.models import Actor, Conversation, Flow, Message, Run
 from chat.models.conversation import MODEL_MAX_CHARS, TITLE_MAX_CHARS
 from chat.models.run import LIVE
 from chat.runs.pool import RunPool
@@ -28,15 +29,38 @@ _FIRST_POST = uuid.UUID("5b1c7a0e-6a55-4d0c-9f0e-2f2f3d6f5a10")
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation as a program names it, and what was said in it before Parley knew of it."""
+
+    id: str = ""
+    session_id: str = ""
+    history: tuple[ChatMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunService:
     """Posts, retries, continues, stops; every method raises ChatError with words for the user."""
 
     pool: RunPool
     conf: ChatConf
 
-    def start_conversation(self, actor: Actor, text: str, *, key: uuid.UUID, model: str = "") -> Run:
-        """A new conversation with its first message. The same actor and key again find the same run."""
-        text, model = _checked_text(text), _checked_model(model)
+    def start_conversation(
+        self,
+        actor: Actor,
+        text: str,
+        *,
+        key: uuid.UUID,
+        model: str = "",
+        flow: Flow | None = None,
+        chat: Chat | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """A new conversation with its first message. The same actor and key again find the same run.
+
+        `flow` answers from now on; `chat` is how a program calls the conversation; `params` as in `post_message`.
+        """
+        text, model = _checked_text(text), _checked_model(model or (flow.model if flow else ""))
+        chat = chat or Chat()
         pk = uuid.uuid5(_FIRST_POST, f"{actor.scope}:{key}")
         if existing := Conversation.objects.visible_to(actor).filter(pk=pk).first():
             return self.post_message(existing, text, key=key)
@@ -44,18 +68,35 @@ class RunService:
         try:
             with _one_answer_at_a_time():
                 conversation = Conversation.objects.create(
-                    pk=pk, title=title_from(text), model=model, updated_at=timezone.now(), **actor.ownership
+                    pk=pk,
+                    title=title_from(text),
+                    model=model,
+                    flow=flow,
+                    chat_id=chat.id,
+                    session_id=chat.session_id,
+                    updated_at=timezone.now(),
+                    **actor.ownership,
                 )
-                return self._post(conversation, text, key, model)
+                self._add_history(conversation, chat.history)
+                return self._post(conversation, text, key, model, params)
         except Conflict:  # perhaps the same post twice at the same moment
             if run := self._run_of_key(pk, key):
                 return run
             raise
 
-    def post_message(self, conversation: Conversation, text: str, *, key: uuid.UUID, model: str = "") -> Run:
+    def post_message(
+        self,
+        conversation: Conversation,
+        text: str,
+        *,
+        key: uuid.UUID,
+        model: str = "",
+        params: Mapping[str, Any] | None = None,
+    ) -> Run:
         """A message at the end of the shown branch. The same key again finds the same run.
 
-        `model` answers from now on; "" keeps the conversation's.
+        `model` answers from now on; "" keeps the conversation's. `params` are changes for this answer alone:
+        "sampling" (fields of `SamplingParams`) and "system_prompt".
 
         Raises: Conflict while an answer is being written, InvalidInput, Overloaded.
         """
@@ -65,7 +106,7 @@ class RunService:
         self.pool.check_room()
         try:
             with _one_answer_at_a_time():
-                return self._post(conversation, text, key, model)
+                return self._post(conversation, text, key, model, params)
         except Conflict:  # perhaps the same post twice at the same moment
             if run := self._run_of_key(conversation.pk, key):
                 return run
@@ -129,7 +170,25 @@ class RunService:
         old.exclude(runs__status__in=LIVE).delete()
         return num_conversations
 
-    def _post(self, conversation: Conversation, text: str, key: uuid.UUID, model: str) -> Run:
+    def _add_history(self, conversation: Conversation, history: Sequence[ChatMessage]) -> None:
+        """Turns that took place elsewhere."""
+        for turn in history:
+            role = Message.Role.USER if turn.role == "user" else Message.Role.ASSISTANT
+            message = Message(conversation=conversation, parent=conversation.leaf, role=role)
+            message.set_content(turn.parts)
+            message.save()
+            conversation.leaf = message
+        if history:
+            conversation.save(update_fields=["leaf"])
+
+    def _post(
+        self,
+        conversation: Conversation,
+        text: str,
+        key: uuid.UUID,
+        model: str,
+        params: Mapping[str, Any] | None,
+    ) -> Run:
         conversation.refresh_from_db(fields=["leaf"])  # another tab may have posted since the page was made
         question = Message(
             conversation=conversation, parent_id=conversation.leaf_id, role=Message.Role.USER, key=key
@@ -139,12 +198,14 @@ class RunService:
         reply = Message.objects.create(
             conversation=conversation, parent=question, role=Message.Role.ASSISTANT
         )
-        return self._begin(reply, model)
+        return self._begin(reply, model, params)
 
-    def _begin(self, reply: Message, model: str) -> Run:
+    def _begin(self, reply: Message, model: str, params: Mapping[str, Any] | None = None) -> Run:
         conversation = reply.conversation
         conversation.model = model or conversation.model
-        run = Run.objects.create(conversation=conversation, reply=reply, model=conversation.model)
+        run = Run.objects.create(
+            conversation=conversation, reply=reply, model=conversation.model, params=dict(params or {})
+        )
         conversation.leaf = reply
         conversation.updated_at = timezone.now()
         conversation.save(update_fields=["leaf", "model", "updated_at"])

@@ -35,23 +35,25 @@ class ToolRegistry:
         """Raises: KeyError for a name that is not in `TOOLS`."""
         self._tools = {name: _load(TOOLS[name]) for name in names}
 
-    def specs(self) -> tuple[ToolSpec, ...]:
-        """What the model is told of each."""
-        return tuple(tool.spec for tool in self._tools.values())
+    def specs(self, names: Sequence[str] | None = None) -> tuple[ToolSpec, ...]:
+        """What the model is told of each; with `names` only of those, where they are switched on."""
+        return tuple(tool.spec for name, tool in self._tools.items() if names is None or name in names)
 
-    def call(self, call: ToolCall) -> ToolResult:
-        """Run the tool. Never raises: an error is a result too, so that the model can say so or try again."""
+    def call(self, call: ToolCall, offered: Sequence[ToolSpec]) -> ToolResult:
+        """Run one of the offered tools. Never raises: an error is a result too, so that the model can say so or try
+        again.
+        """
         started = time.monotonic()
-        content, is_error = self._outcome(call)
+        content, is_error = self._outcome(call, [spec.name for spec in offered])
         if len(content) > MAX_RESULT_CHARS:
             content = content[:MAX_RESULT_CHARS] + f"\n[cut: the result had {len(content):,} characters]"
         duration_ms = int((time.monotonic() - started) * 1000)
         return ToolResult(call.id, call.name, content, is_error, duration_ms)
 
-    def _outcome(self, call: ToolCall) -> tuple[str, bool]:
+    def _outcome(self, call: ToolCall, names: Sequence[str]) -> tuple[str, bool]:
         tool = self._tools.get(call.name)
-        if tool is None:
-            return f"There is no tool called {call.name[:80]!r}. There are: {', '.join(self._tools)}.", True
+        if tool is None or call.name not in names:
+            return f"There is no tool called {call.name[:80]!r}. There are: {', '.join(names)}.", True
         try:
             return tool.function(**checked_arguments(tool.spec, call.arguments)), False
         except ToolFailed as exc:

@@ -16,7 +16,7 @@ from chat.domain.messages import (
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.pieces import EngineStatus
 from chat.models import Message
-from chat.runs.prompt import build_request, fit, split_reply
+from chat.runs.prompt import build_request, fit, going_on, split_reply
 
 CALL = ToolCall("c1", "calculator", {"expression": "1+1"})
 RESULT = ToolResult("c1", "calculator", "2")
@@ -27,9 +27,10 @@ def message(role: str, *parts: Any) -> Message:
 
 
 def request(*history: Message, reply: tuple[Any, ...] = ()) -> GenerationRequest:
-    return build_request(
-        history, reply, system_prompt="Be kind.", params=SamplingParams(max_tokens=50), tools=(), scope="s"
+    asked = build_request(
+        history, system_prompt="Be kind.", params=SamplingParams(max_tokens=50), tools=(), scope="s"
     )
+    return going_on(asked, reply)
 
 
 @dataclass

@@ -14,7 +14,7 @@ REGISTRY = ToolRegistry(["calculator", "clock"])
 
 
 def outcome(name: str, **arguments: object) -> tuple[str, bool]:
-    result = REGISTRY.call(ToolCall("c1", name, arguments))
+    result = REGISTRY.call(ToolCall("c1", name, arguments), REGISTRY.specs())
     assert result.call_id == "c1"
     return result.content, result.is_error
 
@@ -33,7 +33,7 @@ def test_the_model_is_told_name_description_and_schema() -> None:
 
 
 def test_a_call_gives_the_result_and_its_time() -> None:
-    result = REGISTRY.call(ToolCall("c1", "calculator", {"expression": "6*7"}))
+    result = REGISTRY.call(ToolCall("c1", "calculator", {"expression": "6*7"}), REGISTRY.specs())
 
     assert (result.content, result.is_error) == ("42", False)
     assert result.duration_ms >= 0

@@ -1,0 +1,1 @@
+"""The OpenAPI document of all APIs, and the page that shows it."""

@@ -1,0 +1,1 @@
+"""The NDJSON API: /v1/generate_response and its neighbours."""

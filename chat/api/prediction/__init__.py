@@ -1,0 +1,1 @@
+"""The prediction API: what clients written for Flowise and its kin expect."""

@@ -1,0 +1,80 @@
+"""Runs of stored conversations: their task comes from rows, and what they came to goes back into them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from django.utils import timezone
+
+from chat.conf import ChatConf
+from chat.domain.errors import Interrupted
+from chat.domain.events import RunFailed, RunFinished, Terminal
+from chat.domain.messages import part_to_dict
+from chat.domain.reply import ReplyBuilder
+from chat.models import Conversation, Message, Run, RunStatus
+from chat.models.flow import changed_params
+from chat.models.run import LIVE
+from chat.runs.prompt import build_request, history_of
+from chat.runs.task import Task
+from chat.tools.registry import ToolRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One row of `Run` as the runner sees it."""
+
+    run_id: int
+    conf: ChatConf
+    tools: ToolRegistry
+
+    def load(self) -> Task:
+        """Mark the run as begun and gather its task: the server's settings, then the flow's, then the run's own."""
+        run = Run.objects.select_related("conversation__flow", "reply").get(pk=self.run_id)
+        Run.objects.filter(pk=self.run_id).update(status=RunStatus.RUNNING, started_at=timezone.now())
+        flow = run.conversation.flow
+        params = flow.sampling(self.conf.params) if flow else self.conf.params
+        flow_prompt = flow.system_prompt if flow else ""
+        request = build_request(
+            history_of(run),
+            system_prompt=run.params.get("system_prompt") or flow_prompt or self.conf.system_prompt,
+            params=changed_params(params, run.params.get("sampling", {})),
+            tools=self.tools.specs(flow.tools if flow else None),
+            scope=run.conversation.scope,
+        )
+        return Task(request, run.model, written=run.reply.content)
+
+    def save(self, reply: ReplyBuilder, end: Terminal) -> None:
+        """See `save_end`."""
+        save_end(self.run_id, reply, end)
+
+
+def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:
+    """Write what the run came to into its rows. Called in the transaction that stores the last event."""
+    run = Run.objects.filter(pk=run_id, status__in=LIVE).first()
+    if run is None:  # deleted, or ended by another process
+        return
+    run.status = status_after(end)
+    run.model = reply.model or run.model
+    run.finished_at = timezone.now()
+    run.usage = asdict(reply.usage) if reply.usage else None
+    if isinstance(end, RunFinished):
+        run.finish_reason = end.reason
+    else:
+        run.error_code, run.error_message, run.error_hint = end.code, end.message, end.hint
+    run.save()
+    if reply.parts:  # a Continue that failed before it wrote anything leaves the text of the earlier runs
+        Message.objects.filter(pk=run.reply_id).update(parts=[part_to_dict(part) for part in reply.parts])
+    Conversation.objects.filter(pk=run.conversation_id).update(updated_at=run.finished_at, is_unread=True)
+
+
+def status_after(end: Terminal) -> RunStatus:
+    """Which of the four ends this is."""
+    match end:
+        case RunFinished(reason="stopped"):
+            return RunStatus.STOPPED
+        case RunFinished():
+            return RunStatus.DONE
+        case RunFailed(code=Interrupted.code):
+            return RunStatus.INTERRUPTED
+        case RunFailed():
+            return RunStatus.ERROR
