@@ -1,4 +1,6 @@
-"""Django's admin: accounts to edit; conversations, messages, runs and events to look at.
+"""Django's admin: accounts to edit; keys to revoke; flows, conversations, messages, runs and events to look at.
+
+Flows are made and changed on their own page, which checks their fields.
 
 Messages show as the raw text that was stored, never as rendered Markdown.
 """
@@ -15,7 +17,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.models import Conversation, LoggedEvent, Message, Run, User
+from chat.models import ApiKey, Conversation, Feedback, Flow, LoggedEvent, Message, Run, User
+from chat.models.flow_removal import remove_flow
 
 LIST_SIZE = 50
 EXCERPT_CHARS = 80
@@ -46,12 +49,25 @@ class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 class ConversationAdmin(LookOnly):
     """Whose they are and how they are called."""
 
-    list_display = ("title_or_none", "who", "model", "updated_at", "deleted_at")
-    list_select_related = ("owner",)
-    list_filter = ("model",)
+    list_display = ("title_or_none", "who", "model", "flow", "updated_at", "deleted_at")
+    list_select_related = ("owner", "flow")
+    list_filter = ("model", "flow")
     search_fields = ("title", "owner__username")
     ordering = ("-updated_at",)
-    fields = ("id", "title", "owner", "guest_key", "model", "leaf", "created_at", "updated_at", "deleted_at")
+    fields = (
+        "id",
+        "title",
+        "owner",
+        "guest_key",
+        "model",
+        "flow",
+        "chat_id",
+        "session_id",
+        "leaf",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    )
 
     @admin.display(description="title")
     def title_or_none(self, conversation: Conversation) -> str:
@@ -77,8 +93,7 @@ class MessageAdmin(LookOnly):
     @admin.display(description="text")
     def excerpt(self, message: Message) -> str:
         """The beginning of the text."""
-        text = message.text
-        return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + "…"
+        return _shortened(message.text)
 
     @admin.display(description="text")
     def raw_text(self, message: Message) -> SafeString:
@@ -157,6 +172,108 @@ class LoggedEventAdmin(LookOnly):
     def raw_data(self, event: LoggedEvent) -> SafeString:
         """What the event carries."""
         return _pretty(event.data)
+
+
+@admin.register(Flow)
+class FlowAdmin(LookOnly):
+    """How assistants are set up."""
+
+    list_display = ("name", "model", "requires_key", "created_at", "updated_at")
+    list_filter = ("requires_key",)
+    search_fields = ("name",)
+    ordering = ("created_at",)
+    fields = (
+        "id",
+        "name",
+        "model",
+        "raw_system_prompt",
+        "raw_params",
+        "raw_tools",
+        "raw_starter_prompts",
+        "raw_allowed_origins",
+        "requires_key",
+        "rate_limit_requests",
+        "rate_limit_window_s",
+        "created_at",
+        "updated_at",
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Flow | None = None) -> bool:
+        """Not the flow of a fresh install."""
+        return super().has_delete_permission(request, obj) and not (obj and obj.is_default)
+
+    def delete_model(self, request: HttpRequest, obj: Flow) -> None:
+        """With the keys that were for it alone."""
+        remove_flow(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Flow]) -> None:
+        """The same for several."""
+        for flow in queryset:
+            remove_flow(flow)
+
+    @admin.display(description="system prompt")
+    def raw_system_prompt(self, flow: Flow) -> SafeString:
+        """The text, uninterpreted."""
+        return format_html("<pre>{}</pre>", flow.system_prompt)
+
+    @admin.display(description="sampling")
+    def raw_params(self, flow: Flow) -> SafeString:
+        """What differs from the server's."""
+        return _pretty(flow.params)
+
+    @admin.display(description="tools")
+    def raw_tools(self, flow: Flow) -> SafeString:
+        """Names; null: every tool."""
+        return _pretty(flow.tools)
+
+    @admin.display(description="starter prompts")
+    def raw_starter_prompts(self, flow: Flow) -> SafeString:
+        """As a new chat shows them."""
+        return _pretty(flow.starter_prompts)
+
+    @admin.display(description="allowed origins")
+    def raw_allowed_origins(self, flow: Flow) -> SafeString:
+        """Whose pages may call it."""
+        return _pretty(flow.allowed_origins)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(LookOnly):
+    """Whose keys there are; their hashes are no one's business."""
+
+    list_display = ("name", "shown", "user", "created_at", "last_used_at", "revoked_at")
+    list_select_related = ("user",)
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("name", "shown", "user__username")
+    ordering = ("-created_at",)
+    fields = ("name", "shown", "user", "rights", "flows", "created_at", "last_used_at", "revoked_at")
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke the selected keys", permissions=["delete"])
+    def revoke(self, _request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """They stay in the list."""
+        for key in queryset:
+            key.revoke()
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(LookOnly):
+    """What people think of answers."""
+
+    list_display = ("created_at", "rating", "excerpt", "message")
+    list_select_related = ("message",)
+    list_filter = ("rating",)
+    ordering = ("-created_at",)
+    fields = ("id", "message", "rating", "content", "created_at")
+
+    @admin.display(description="reason")
+    def excerpt(self, feedback: Feedback) -> str:
+        """The beginning of what was written."""
+        return _shortened(feedback.content)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + "…"
 
 
 def _pretty(value: object) -> SafeString:

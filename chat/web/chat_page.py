@@ -7,6 +7,7 @@ from typing import Any
 
 from chat.models import Conversation
 from chat.runtime import get_runtime
+from chat.web.flow_choice import flow_name_of, new_chat_context
 from chat.web.requests import PageRequest
 from chat.web.sidebar import max_rows_for, sidebar_of
 from chat.web.transcript import Transcript, transcript_of
@@ -28,13 +29,6 @@ _BEHAVIOURS = (
     "turns",
 )
 SCRIPTS = tuple(f"js/{name}.js" for name in _BEHAVIOURS)
-# They fit the starter model: it greets, knows some facts and calls the calculator.
-STARTERS = (
-    "What can you do?",
-    "What is 12 * 34?",
-    "What is the capital of France?",
-    "Why is the sky blue?",
-)
 
 
 def page_context(
@@ -49,8 +43,8 @@ def page_context(
             request.actor, conversation.pk if conversation else None, max_rows_for(request)
         ),
         "transcript": transcript,
-        "starters": STARTERS,
         "scripts": SCRIPTS,
+        **flow_context(request, conversation),
         **model_context(request, conversation),
         **live_context(transcript),
         "key": uuid.uuid4(),
@@ -63,6 +57,13 @@ def live_context(transcript: Transcript) -> dict[str, Any]:
     if live is None or live.view is None:
         return {"run_id": None, "status": "", "announcement": ""}
     return {"run_id": live.run_id, "status": status_text(live.view), "announcement": announcement(live.view)}
+
+
+def flow_context(request: PageRequest, conversation: Conversation | None) -> dict[str, Any]:
+    """The choice of an assistant for a new chat; only its name for one that has begun."""
+    if conversation:
+        return {"flow_name": flow_name_of(conversation)}
+    return new_chat_context(request.actor, request.GET.get("flow", ""))
 
 
 def model_context(request: PageRequest, conversation: Conversation | None) -> dict[str, Any]:

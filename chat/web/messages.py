@@ -17,6 +17,7 @@ from chat.http.loaders import conversation_for, message_for
 from chat.models import Run
 from chat.runtime import get_runtime
 from chat.web.chat_page import live_context, page_context
+from chat.web.flow_choice import flow_for
 from chat.web.news import tell_run_started
 from chat.web.partials import partial
 from chat.web.requests import PageRequest, is_htmx, key_of
@@ -28,7 +29,11 @@ from chat.web.transcript import Item, Transcript, items_of, transcript_of, turn_
 def create_conversation(request: PageRequest) -> HttpResponse:
     """The first message of a new chat. htmx is given the whole chat, so that the page turns without a reload."""
     run = get_runtime().runs.start_conversation(
-        request.actor, request.POST.get("text", ""), key=key_of(request), model=_model_in(request)
+        request.actor,
+        request.POST.get("text", ""),
+        key=key_of(request),
+        model=_model_in(request),
+        flow=flow_for(request.actor, request.POST.get("flow", "")),
     )
     tell_run_started(request.actor, run)
     if not is_htmx(request):

@@ -24,8 +24,10 @@ THEMES = ("system", "light", "dark")
 
 @require_GET
 def new_chat(request: PageRequest) -> HttpResponse:
-    """The empty page. After a deletion it offers to undo that."""
+    """The empty page; for htmx only what changes with the chosen assistant. After a deletion it offers to undo that."""
     context = page_context(request, None)
+    if is_htmx(request):
+        return render(request, "chat/_empty.html", context)
     if deleted_id := parsed_uuid(request.GET.get("deleted", "")):
         mine = Conversation.objects.visible_to(request.actor)
         context["deleted"] = mine.filter(pk=deleted_id, deleted_at__isnull=False).first()

@@ -8,7 +8,7 @@ from django.http import HttpResponseBase
 from django.urls import path
 from django.views.decorators.http import require_http_methods
 
-from chat.web import conversations, messages, pages, runs
+from chat.web import conversations, flows, keys, messages, pages, runs
 from chat.web.requests import PageRequest
 
 
@@ -35,4 +35,10 @@ urlpatterns = [
     path("runs/<int:run_id>/stop", runs.stop, name="stop"),
     path("sidebar", pages.sidebar, name="sidebar"),
     path("theme", pages.theme, name="theme"),
+    path("flows/", flows.flows, name="flows"),
+    path("flows/new", flows.new_flow, name="new_flow"),
+    path("flows/<uuid:flow_id>/", flows.edit_flow, name="flow"),
+    path("flows/<uuid:flow_id>/delete", flows.delete_flow, name="delete_flow"),
+    path("keys/", keys.keys, name="keys"),
+    path("keys/<int:key_id>/revoke", keys.revoke_key, name="revoke_key"),
 ]

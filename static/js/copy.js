@@ -1,8 +1,9 @@
-// Copying a message gives its Markdown, copying code gives the code only.
+// Copying a message gives its Markdown, copying code gives the code only; other buttons carry their text.
 
 const SHOWN_MS = 1600;
 
 function sourceOf(button) {
+  if (button.matches("[data-copy-text]")) return button.dataset.copyText;
   if (button.matches("[data-copy-code]")) return button.closest("figure").querySelector("pre").textContent;
   const message = button.closest(".message");
   const source = message.querySelector("template[data-source]");
@@ -35,7 +36,7 @@ async function copy(button) {
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-copy-message], [data-copy-code]");
+  const button = event.target.closest("[data-copy-message], [data-copy-code], [data-copy-text]");
   if (button) copy(button);
 });
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.domain.messages import TextPart, part_to_dict
-from chat.models import Conversation, LoggedEvent, Message, Run, User
+from chat.models import ApiKey, Conversation, Feedback, Flow, LoggedEvent, Message, Run, User
 from chat.models.run import RunStatus
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-LISTS = ["conversation", "message", "run", "loggedevent", "user"]
+LISTS = ["conversation", "message", "run", "loggedevent", "user", "flow", "apikey", "feedback"]
 
 
 @pytest.fixture
@@ -26,10 +27,13 @@ def boss(transactional_db: None, client_of: Callable[[User], Client]) -> Client:
 
 def add_chats(owner: User, number: int) -> None:
     for _ in range(number):
-        chat = Conversation.objects.create(owner=owner, title=EVIL, updated_at=timezone.now())
+        flow = Flow.objects.create(name=f"{EVIL} {uuid.uuid4()}", system_prompt=EVIL, starter_prompts=[EVIL])
+        ApiKey.objects.issue(owner, EVIL)[0].flows.set([flow])
+        chat = Conversation.objects.create(owner=owner, title=EVIL, flow=flow, updated_at=timezone.now())
         text = [part_to_dict(TextPart(EVIL))]
         reply = Message.objects.create(conversation=chat, role=Message.Role.ASSISTANT, parts=text)
         run = Run.objects.create(conversation=chat, reply=reply, status=RunStatus.ERROR, error_message=EVIL)
+        Feedback.objects.create(message=reply, rating="down", content=EVIL)
         LoggedEvent.objects.create(run=run, seq=1, kind="text_delta", data={"text": EVIL}, at_ms=5)
 
 
@@ -57,18 +61,19 @@ def num_queries(browser: Client, name: str) -> int:
     return len(queries)
 
 
-@pytest.mark.parametrize("name", ["conversation", "message", "run", "loggedevent"])
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "user"])
 def test_what_people_and_models_wrote_is_shown_as_text(boss: Client, alice: User, name: str) -> None:
     add_chats(alice, 1)
-    row: Any = {"conversation": Conversation, "message": Message, "run": Run, "loggedevent": LoggedEvent}[
-        name
-    ]
 
-    for address in (f"/admin/chat/{name}/", f"/admin/chat/{name}/{row.objects.get().pk}/change/"):
+    for address in (f"/admin/chat/{name}/", address_of_first(name)):
         html = boss.get(address).content.decode()
 
         assert "<script>alert" not in html
         assert "<img src=x" not in html
+
+
+def address_of_first(name: str) -> str:
+    return f"/admin/chat/{name}/{apps.get_model('chat', name).objects.first().pk}/change/"
 
 
 def test_a_message_is_shown_raw(boss: Client, alice: User) -> None:
@@ -79,12 +84,56 @@ def test_a_message_is_shown_raw(boss: Client, alice: User) -> None:
     assert "<pre>&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-@pytest.mark.parametrize("name", ["conversation", "message", "run", "loggedevent"])
+@pytest.mark.parametrize("name", [name for name in LISTS if name != "user"])
 def test_what_the_program_wrote_cannot_be_changed(boss: Client, alice: User, name: str) -> None:
     add_chats(alice, 1)
 
+    page = boss.get(address_of_first(name))
+
+    assert page.status_code == 200
+    assert b'name="_save"' not in page.content
     assert boss.get(f"/admin/chat/{name}/add/").status_code == 403
-    assert b'name="_save"' not in boss.get(f"/admin/chat/{name}/1/change/", follow=True).content
+
+
+def test_a_key_is_revoked_by_an_action_and_its_hash_never_shown(boss: Client, alice: User) -> None:
+    key, _ = ApiKey.objects.issue(alice, "Shop")
+    action = {"action": "revoke", "_selected_action": [key.pk]}
+
+    shown = boss.get("/admin/chat/apikey/").content + boss.get(address_of_first("apikey")).content
+    boss.post("/admin/chat/apikey/", action)
+
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    assert key.shown.encode() in shown
+    assert key.digest.encode() not in shown
+
+
+def test_the_flow_of_a_fresh_install_cannot_be_deleted(boss: Client) -> None:
+    default, other = Flow.objects.default(), Flow.objects.create(name="Clerk")
+    action = {"action": "delete_selected", "_selected_action": [default.pk, other.pk], "post": "yes"}
+
+    boss.post("/admin/chat/flow/", action)
+    boss.post(f"/admin/chat/flow/{default.pk}/delete/", {"post": "yes"})
+
+    assert set(Flow.objects.all()) == {default, other}
+
+
+def test_deleting_flows_revokes_the_keys_that_were_for_one_alone(boss: Client, alice: User) -> None:
+    add_chats(alice, 1)
+    action = {"action": "delete_selected", "_selected_action": [Flow.objects.get().pk], "post": "yes"}
+
+    boss.post("/admin/chat/flow/", action)
+
+    assert not Flow.objects.exists()
+    assert ApiKey.objects.get().revoked_at is not None
+
+
+def test_a_person_with_keys_can_be_deleted(boss: Client, alice: User) -> None:
+    add_chats(alice, 1)
+
+    boss.post(f"/admin/chat/user/{alice.pk}/delete/", {"post": "yes"})
+
+    assert not ApiKey.objects.exists()
 
 
 def test_the_admin_may_style_inline_and_the_page_may_not(boss: Client) -> None:
