@@ -11,6 +11,7 @@ from django.db import connections
 from chat.conf import ChatConf
 from chat.domain.errors import ChatError
 from chat.engine.config import EngineConfig
+from chat.engine.embedder import EmbedderProcess
 from chat.engine.pieces import Engine
 from chat.engine.process import EngineProcess
 from chat.engine.registry import ModelFile, ModelRegistry
@@ -86,7 +87,10 @@ def _build(conf: ChatConf) -> Runtime:
     log = EventLog()
     tools = ToolRegistry(conf.tools)
     registry = ModelRegistry(
-        conf.models_dir, lambda file: _start_engine(conf, file), default_name=conf.default_model
+        conf.models_dir,
+        lambda file: _start_engine(conf, file),
+        default_name=conf.default_model,
+        start_embedder=lambda file: EmbedderProcess(file.path, _engine_config(conf)),
     )
     runner = Runner(log, registry, tools)
 

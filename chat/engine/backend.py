@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chat.domain.params import SamplingParams
+from chat.engine.prefix import TokenArray
 from chat.engine.prefix_store import State
 
 Logits = NDArray[np.float32]
@@ -36,8 +37,21 @@ class Chunk:
 class Sampler(Protocol):
     """Chooses tokens for one sequence; keeps its random state and the recent tokens."""
 
+    @property
+    def is_finished(self) -> bool:
+        """True when no token may follow."""
+
     def sample(self, logits: Logits) -> int:
-        """Choose from one row of (vocab_size,) logits and remember the choice. May modify the row."""
+        """Choose from one row of (vocab_size,) logits and remember the choice.
+
+        Raises: InvalidInput when what the request asks for leaves no choice.
+        """
+
+    def draw(self, logits: Logits) -> int:
+        """Choose without remembering the choice."""
+
+    def draw_among(self, logits: Logits, ids: TokenArray) -> int:
+        """The same among the tokens of these ids only."""
 
     def accept(self, token: int) -> None:
         """Remember a token that was chosen elsewhere."""
@@ -56,17 +70,24 @@ class Backend(Protocol):
     num_slots: int
     context_tokens: int
     max_batch_tokens: int
+    vocab_size: int
     can_drop_tail: bool
     control_words: tuple[str, ...]
 
     def tokenize(self, text: str) -> list[int]:
         """Tokens of a rendered prompt: special tokens are parsed, a missing begin token is added."""
 
+    def tokenize_plain(self, text: str) -> list[int]:
+        """Tokens of bare words: what spells a special token is text. A begin token the model wants is added."""
+
     def token_bytes(self, token: int) -> bytes:
         """The bytes of one token; possibly a part of a character."""
 
     def is_end_token(self, token: int) -> bool:
         """True when the token ends a turn."""
+
+    def is_control_token(self, token: int) -> bool:
+        """True when the token writes no text."""
 
     def decode(self, chunks: Rows[Chunk]) -> Logits:
         """Compute the chunks, sorted by slot, and append them to their slots.

@@ -15,7 +15,7 @@ import numpy as np
 from chat.domain.errors import EngineFailed
 from chat.domain.params import SamplingParams
 from chat.engine.backend import BatchAborted, BatchTooLarge, Chunk, Logits, Sampler
-from chat.engine.llama_library import abort_flag, is_null, library, log, pointer_to
+from chat.engine.llama_library import abort_flag, is_null, library, log, pointer_to, tokenize
 from chat.engine.prefix_store import State
 from chat.engine.sampling import build_sampler
 from chat.engine.threads import ThreadGovernor
@@ -53,21 +53,12 @@ class LlamaBackend:
 
     def tokenize(self, text: str) -> list[int]:
         """Most templates write the begin token themselves: it is added only where it is missing."""
-        add_special = not (self.begin_text and text.startswith(self.begin_text))
-        encoded = text.encode("utf-8", "replace")
-        tokens = np.empty(len(encoded) + 8, dtype=np.int32)
-        count = library.llama_tokenize(
-            self._vocab,
-            encoded,
-            len(encoded),
-            pointer_to(tokens, ctypes.c_int32),
-            len(tokens),
-            add_special,
-            True,
-        )
-        if count < 0:
-            raise EngineFailed("The prompt cannot be split into tokens.")
-        return [int(token) for token in tokens[:count]]
+        has_begin = bool(self.begin_text) and text.startswith(self.begin_text)
+        return tokenize(self._vocab, text, add_special=not has_begin, parse_special=True)
+
+    def tokenize_plain(self, text: str) -> list[int]:
+        """See `Backend.tokenize_plain`."""
+        return tokenize(self._vocab, text, add_special=True, parse_special=False)
 
     def token_bytes(self, token: int) -> bytes:
         """Special tokens have bytes, too: tool calls and thinking are marked by them."""
@@ -78,6 +69,10 @@ class LlamaBackend:
     def is_end_token(self, token: int) -> bool:
         """True for end of turn and end of text."""
         return bool(library.llama_vocab_is_eog(self._vocab, token))
+
+    def is_control_token(self, token: int) -> bool:
+        """True for begin and end of text or turn, and the like."""
+        return bool(library.llama_vocab_is_control(self._vocab, token))
 
     def decode(self, chunks: Rows[Chunk]) -> Logits:
         """See `Backend.decode`."""

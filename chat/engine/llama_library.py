@@ -17,10 +17,20 @@ from typing import Any
 import numpy as np
 from llama_cpp import llama_cpp as library
 
-from chat.domain.errors import ModelError, ModelUnreadable, ModelUnsupported, OutOfMemory
+from chat.domain.errors import EngineFailed, ModelError, ModelUnreadable, ModelUnsupported, OutOfMemory
 from chat.engine.config import EngineConfig
 
-__all__ = ["abort_flag", "is_null", "library", "log", "open_model", "pointer_to", "thread_count"]
+__all__ = [
+    "abort_flag",
+    "is_null",
+    "library",
+    "load_weights",
+    "log",
+    "open_model",
+    "pointer_to",
+    "thread_count",
+    "tokenize",
+]
 
 _LOG_LEVEL_ERROR = 4
 _LOG_LINES = 20
@@ -54,10 +64,19 @@ library.llama_backend_init()
 
 
 def open_model(path: Path, config: EngineConfig) -> Any:
-    """Load the weights and return llama.cpp's handle of the model.
+    """Load the weights of a model that writes and return llama.cpp's handle of it.
 
     Raises: ModelUnsupported, ModelUnreadable or OutOfMemory naming the file.
     """
+    model = load_weights(path, config)
+    if library.llama_model_has_encoder(model) or library.llama_model_is_diffusion(model):
+        library.llama_model_free(model)
+        raise ModelUnsupported(f"{path.name} does not write text word by word.")
+    return model
+
+
+def load_weights(path: Path, config: EngineConfig) -> Any:
+    """The same for a model of any kind."""
     params = library.llama_model_default_params()
     params.n_gpu_layers = config.gpu_layers
     params.use_extra_bufts = may_repack(config)
@@ -65,9 +84,6 @@ def open_model(path: Path, config: EngineConfig) -> Any:
     model = library.llama_model_load_from_file(os.fsencode(path), params)
     if is_null(model):
         raise _load_error(path.name, log.text())
-    if library.llama_model_has_encoder(model) or library.llama_model_is_diffusion(model):
-        library.llama_model_free(model)
-        raise ModelUnsupported(f"{path.name} does not write text word by word.")
     return model
 
 
@@ -120,6 +136,23 @@ def _core_quota() -> int:
 def pointer_to(array: np.ndarray[Any, Any], kind: Any) -> Any:
     """A C pointer to the array's memory. The caller keeps the array alive: ctypes does not."""
     return array.ctypes.data_as(ctypes.POINTER(kind))
+
+
+def tokenize(vocab: Any, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+    """The tokens of `text`. `add_special` adds what the vocabulary puts around a text, `parse_special` takes the
+    spellings of special tokens for the tokens.
+
+    Raises: EngineFailed.
+    """
+    encoded = text.encode("utf-8", "replace")
+    tokens = np.empty(len(encoded) + 8, dtype=np.int32)
+    pointer = pointer_to(tokens, ctypes.c_int32)
+    count = library.llama_tokenize(
+        vocab, encoded, len(encoded), pointer, len(tokens), add_special, parse_special
+    )
+    if count < 0:
+        raise EngineFailed("The prompt cannot be split into tokens.")
+    return [int(token) for token in tokens[:count]]
 
 
 def abort_flag() -> tuple[ctypes.Array[ctypes.c_char], Any]:

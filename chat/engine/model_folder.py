@@ -38,7 +38,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model that can chat. `path` is its first file; a split model has more than one state."""
+    """A model that can be used. `path` is its first file; a split model has more than one state."""
 
     name: str
     path: Path
@@ -48,12 +48,16 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One entry of the folder: either `file`, or the `error` that keeps it from chatting."""
+    """One entry of the folder: either `file`, or the `error` that keeps it from chatting.
+
+    What turns text into vectors is an `embedder`; its `error` is for whoever wants to chat with it.
+    """
 
     name: str
     path: Path
     file: ModelFile | None = None
     error: ModelError | None = None
+    embedder: ModelFile | None = None
 
 
 class ModelFolder:
@@ -86,13 +90,16 @@ class ModelFolder:
         name = _group_of(path)[0]
         try:
             metadata = _joined([self._metadata(state) for state in states])
+            file = ModelFile(name, path, metadata, tuple(states))
             if metadata.purpose != "chat":
-                raise ModelUnsupported(f"{path.name} {_REASONS[metadata.purpose]}")
+                is_embedder = metadata.purpose == "embedding" and metadata.num_vocabulary > 0
+                error = ModelUnsupported(f"{path.name} {_REASONS[metadata.purpose]}")
+                return ModelInfo(name, path, error=error, embedder=file if is_embedder else None)
             if not metadata.num_vocabulary:
                 raise ModelUnreadable(f"{path.name} has no vocabulary.", hint="Choose another model.")
         except ModelError as exc:
             return ModelInfo(name, path, error=exc)
-        return ModelInfo(name, path, file=ModelFile(name, path, metadata, tuple(states)))
+        return ModelInfo(name, path, file=file)
 
     def _metadata(self, state: FileState) -> GgufMetadata:
         found = self._read[state]

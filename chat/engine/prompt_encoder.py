@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chat.domain.errors import ContextOverflow
+from chat.domain.errors import ContextOverflow, InvalidInput
 from chat.domain.messages import ChatMessage
 from chat.domain.params import GenerationRequest
 from chat.engine.backend import Backend
 from chat.engine.chat_template import ChatTemplate
 from chat.engine.prefix import TokenArray, common_length
-from chat.engine.reply_prefix import fit_prefix
+from chat.engine.reply_prefix import fit_answer, fit_prefix
 from chat.engine.special_words import SpecialWords
 from chat.engine.tool_calls import family_of
 
@@ -24,13 +24,13 @@ _ANY_USER_MESSAGES = (ChatMessage.of("user", "0"), ChatMessage.of("user", "Z"))
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """`text` is the rendered prompt, `prefix` what its reply begins with; the first `num_shared` tokens hold no user's
-    words."""
+    """`text` is the rendered or raw prompt, `prefix` what its reply begins with; the first `num_shared` tokens hold no
+    user's words."""
 
     text: str
     prefix: str
     token_ids: list[int]
-    num_shared: int
+    num_shared: int = 0
 
 
 class PromptEncoder:
@@ -45,28 +45,41 @@ class PromptEncoder:
 
     def count(self, request: GenerationRequest) -> int:
         """Length of the prompt in tokens. Raises: TemplateFailed."""
-        text = self._render(request)
-        return len(self._backend.tokenize(text + self._prefix_of(request, text)))
+        return len(self._encode(request).token_ids)
 
     def encode(self, request: GenerationRequest) -> EncodedPrompt:
-        """Raises: TemplateFailed; ContextOverflow with both counts when no token of a reply would fit."""
+        """Raises: TemplateFailed; InvalidInput for an empty raw prompt; ContextOverflow with both counts when no token
+        of a reply would fit.
+        """
+        encoded = self._encode(request)
+        num_tokens = len(encoded.token_ids)
+        limit = self._backend.context_tokens
+        if num_tokens >= limit:
+            raise ContextOverflow(
+                f"The prompt has {num_tokens} tokens, but the model's context holds {limit}."
+            )
+        if request.prompt is not None:
+            if not num_tokens:
+                raise InvalidInput("The prompt is empty.")
+            return encoded
+        shared = self._shared_tokens_of(request)
+        num_shared = common_length(shared, np.array(encoded.token_ids, dtype=np.int32))
+        return replace(encoded, num_shared=num_shared)
+
+    def _encode(self, request: GenerationRequest) -> EncodedPrompt:
+        if request.prompt is not None:
+            token_ids = self._backend.tokenize_plain(request.prompt + request.reply_prefix)
+            return EncodedPrompt(request.prompt, request.reply_prefix, token_ids)
         text = self._render(request)
         prefix = self._prefix_of(request, text)
-        token_ids = self._backend.tokenize(text + prefix)
-        limit = self._backend.context_tokens
-        if len(token_ids) >= limit:
-            raise ContextOverflow(
-                f"The prompt has {len(token_ids)} tokens, but the model's context holds {limit}."
-            )
-        shared = self._shared_tokens_of(request)
-        num_shared = common_length(shared, np.array(token_ids, dtype=np.int32))
-        return EncodedPrompt(text, prefix, token_ids, num_shared)
+        return EncodedPrompt(text, prefix, self._backend.tokenize(text + prefix))
 
     def _render(self, request: GenerationRequest) -> str:
         return self._template.render(self._special_words.defuse(request.messages), request.tools)
 
     def _prefix_of(self, request: GenerationRequest, text: str) -> str:
-        return fit_prefix(self._family, text, request.reply_prefix)
+        fit = fit_answer if request.grammar else fit_prefix
+        return fit(self._family, text, request.reply_prefix)
 
     def _shared_tokens_of(self, request: GenerationRequest) -> TokenArray:
         first = self._special_words.defuse(request.messages[:1])

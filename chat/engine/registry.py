@@ -5,13 +5,14 @@ Knows neither how an engine is started nor what it costs: it is given a function
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
 from chat.domain.errors import EngineFailed, ModelError, ModelNotFound
 from chat.domain.params import GenerationRequest
+from chat.engine.embedder import Embedder
 from chat.engine.model_folder import ModelFile, ModelFolder, ModelInfo
 from chat.engine.pieces import Engine, EngineStatus, Generation
 
@@ -43,11 +44,14 @@ class ModelRegistry:
         start_engine: Callable[[ModelFile], Engine],
         max_loaded: int = 1,
         default_name: str = "",
+        start_embedder: Callable[[ModelFile], Embedder] | None = None,
     ) -> None:
         self._folder = ModelFolder(models_dir)
         self._start_engine = start_engine
         self._max_loaded = max_loaded
         self._default_name = default_name
+        self._start_embedder = start_embedder
+        self._embedders: dict[str, tuple[ModelFile, Embedder]] = {}
         self._loaded: dict[str, _Loaded] = {}  # the one not used for longest comes first
         self._outdated: list[_Loaded] = []
         self._is_closed = False
@@ -81,6 +85,22 @@ class ModelRegistry:
             self.engine_now(name)
             return _NamedEngine(self, name)
 
+    def embedders(self) -> list[ModelFile]:
+        """The models that turn text into vectors, by name."""
+        return [model.embedder for model in self.models() if model.embedder is not None]
+
+    def embedder(self, name: str = "") -> Embedder:
+        """The embedder of this name, started when it is not; "" is the first there is.
+
+        Raises: ModelNotFound naming those there are.
+        """
+        with self._lock:
+            files = {file.name: file for file in self.embedders()}
+            file = files.get(name or next(iter(files), ""))
+            if file is None or self._start_embedder is None:
+                raise _no_embedder(name, files)
+            return self._embedder_for(file, self._start_embedder)
+
     def status(self) -> list[EngineStatus]:
         """A snapshot of the engines that run; never blocks on a model."""
         return [loaded.engine.status() for loaded in [*self._loaded.values(), *self._outdated]]
@@ -89,9 +109,11 @@ class ModelRegistry:
         """What there is to chat with, in one line for the terminal."""
         models = self.models()
         names = [f"{model.name} ({model.file.metadata.quantization})" for model in models if model.file]
-        problems = [model.error.message for model in models if model.error]
-        found = f"Models: {', '.join(names)}." if names else self._nothing_there().message
-        return " ".join([found, *problems])
+        embedders = [model.name for model in models if model.embedder]
+        problems = [model.error.message for model in models if model.error and not model.embedder]
+        found = [f"Models: {', '.join(names)}." if names else self._nothing_there().message]
+        found += [f"For search: {', '.join(embedders)}."] if embedders else []
+        return " ".join([*found, *problems])
 
     def close(self) -> None:
         """End all engines; the registry gives out no more."""
@@ -99,8 +121,11 @@ class ModelRegistry:
             self._is_closed = True
             for loaded in [*self._loaded.values(), *self._outdated]:
                 loaded.engine.close()
+            for _, embedder in self._embedders.values():
+                embedder.close()
             self._loaded.clear()
             self._outdated.clear()
+            self._embedders.clear()
 
     def submit(self, name: str, request: GenerationRequest) -> Generation:
         """`Engine.submit` on the model's engine of this moment, which cannot be unloaded in between."""
@@ -143,9 +168,22 @@ class ModelRegistry:
             hint=f"Put a .gguf file into {folder}, for instance one of Qwen3 or Llama 3.2 in Q8_0.",
         )
 
-    def _engine_for(self, file: ModelFile) -> Engine:
+    def _check_open(self) -> None:
         if self._is_closed:
             raise EngineFailed("Parley is shutting down.", hint="Try again when it is back.")
+
+    def _embedder_for(self, file: ModelFile, start: Callable[[ModelFile], Embedder]) -> Embedder:
+        self._check_open()
+        known, embedder = self._embedders.get(file.name, (None, None))
+        if embedder is not None and known is not None and known.states == file.states:
+            return embedder
+        if embedder is not None:
+            embedder.close()
+        self._embedders[file.name] = (file, start(file))
+        return self._embedders[file.name][1]
+
+    def _engine_for(self, file: ModelFile) -> Engine:
+        self._check_open()
         loaded = self._loaded.pop(file.name, None)
         if loaded is not None and loaded.file.states != file.states:
             self._outdated.append(loaded)
@@ -165,6 +203,16 @@ class ModelRegistry:
             loaded.engine.close()
             self._outdated = [other for other in self._outdated if other is not loaded]
             self._loaded = {name: other for name, other in self._loaded.items() if other is not loaded}
+
+
+def _no_embedder(name: str, known: Iterable[str]) -> ModelNotFound:
+    there_are = ", ".join(known)
+    return ModelNotFound(
+        f"There is no embedding model “{name}”." if name else "There is no embedding model.",
+        hint=f"Choose another. There are: {there_are}."
+        if there_are
+        else "Put a .gguf file of one into the models folder, for instance nomic-embed-text.",
+    )
 
 
 class _NamedEngine:

@@ -10,6 +10,7 @@ from chat.domain.events import RunState
 from chat.engine.backend import Logits, Sampler
 from chat.engine.detokenizer import Detokenizer
 from chat.engine.generation import Job, Update
+from chat.engine.logprobs import LogprobTrail
 from chat.engine.pieces import (
     CallPiece,
     EndPiece,
@@ -20,6 +21,7 @@ from chat.engine.pieces import (
     StatePiece,
     TextPiece,
 )
+from chat.engine.plain_parser import PlainParser
 from chat.engine.sequence import Sequence, SequenceStatus
 from chat.engine.tool_calls import ToolCallParser
 
@@ -28,12 +30,18 @@ class Reply:
     """The pieces of one sequence; `take_update` hands over those since the last call."""
 
     def __init__(
-        self, sequence: Sequence, detokenizer: Detokenizer, parser: ToolCallParser, sampler: Sampler
+        self,
+        sequence: Sequence,
+        detokenizer: Detokenizer,
+        parser: ToolCallParser | PlainParser,
+        sampler: Sampler,
+        logprobs: LogprobTrail | None = None,
     ) -> None:
         self.sequence = sequence
         self._detokenizer = detokenizer
         self._parser = parser
         self._sampler = sampler
+        self._logprobs = logprobs
         self._tokens: list[int] = []
         self._pieces: list[Piece] = []
         self._error: ChatError | None = None
@@ -48,8 +56,10 @@ class Reply:
         self._resumed_ms = job.resumed_ms
         for token in job.resumed:
             self._sampler.accept(token)
-            pieces = self._parser.feed(self._detokenizer.push(token))
-            self._has_calls |= any(isinstance(piece, CallPiece) for piece in pieces)
+            for piece in self._read(token):
+                self._has_calls |= isinstance(piece, CallPiece)
+                if self._logprobs is not None:
+                    self._logprobs.annotate(piece)
 
     def queue(self, position: int) -> None:
         """Report the place in the queue."""
@@ -66,20 +76,25 @@ class Reply:
         self._enter(StatePiece("reading", progress=sequence.num_computed / len(sequence.token_ids)))
 
     def choose(self, logits: Logits) -> int:
-        """The next token, by the reply's own sampler."""
-        return self._sampler.sample(logits)
+        """The next token, by the reply's own sampler. Raises: InvalidInput when its grammar leaves none."""
+        token = self._sampler.sample(logits)
+        if self._logprobs is not None:
+            self._logprobs.measure(logits, token)
+        return token
 
     def write(self, token: int) -> bool:
-        """Add a token to the reply. True when a stop string is now complete."""
+        """Add a token to the reply. True when a stop string or the grammar is now complete."""
         if not self.sequence.is_writing:
             self._start_writing()
         self.sequence.token_ids.append(token)
         self._tokens.append(token)
-        self._add(self._parser.feed(self._detokenizer.push(token)))
-        return self._detokenizer.is_stopped
+        self._add(self._read(token))
+        return self._detokenizer.is_stopped or self._sampler.is_finished
 
     def end(self, reason: EndReason) -> None:
         """Release what was held back and say how it ended."""
+        if self._logprobs is not None:
+            self._logprobs.end()
         self._add(self._parser.feed(self._detokenizer.flush()))
         self._add(self._parser.finish())
         if reason == "stop" and self._has_calls:
@@ -112,18 +127,23 @@ class Reply:
         self.sequence.status = SequenceStatus.WRITING
         self._enter(StatePiece("thinking" if self._parser.is_thinking else "writing"))
 
+    def _read(self, token: int) -> list[Piece]:
+        if self._logprobs is not None:
+            self._logprobs.push(token)
+        return self._parser.feed(self._detokenizer.push(token))
+
     def _add(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
             if (state := _STATE_OF.get(type(piece))) is not None:
                 self._enter(StatePiece(state))
             self._has_calls |= isinstance(piece, CallPiece)
-            self._append(piece)
+            self._append(piece if self._logprobs is None else self._logprobs.annotate(piece))
 
     def _append(self, piece: Piece) -> None:
         """Text that waits beside text becomes one piece."""
         last = self._pieces[-1] if self._pieces else None
         if isinstance(piece, TextPiece) and isinstance(last, TextPiece):
-            self._pieces[-1] = TextPiece(last.text + piece.text)
+            self._pieces[-1] = TextPiece(last.text + piece.text, last.logprobs + piece.logprobs)
         elif isinstance(piece, ReasoningPiece) and isinstance(last, ReasoningPiece):
             self._pieces[-1] = ReasoningPiece(last.text + piece.text)
         else:

@@ -31,6 +31,13 @@ def fit_prefix(family: str, prompt: str, prefix: str) -> str:
     return f"{opening}\n{thoughts}\n{closing}\n\n{words}" if match else prefix
 
 
+def fit_answer(family: str, prompt: str, prefix: str) -> str:
+    """The same where a grammar leaves no room for thinking: `prefix` is all answer, and its place is opened for it."""
+    if family == CHANNEL_FAMILY:
+        return f"<|channel|>final<|message|>{prefix}"
+    return f"\n{STYLES[family].think[1]}\n\n{prefix}" if opens_thinking(family, prompt) else prefix
+
+
 def _in_channels(thoughts: str, words: str) -> str:
     messages = [f"<|channel|>analysis<|message|>{thoughts}<|end|>"] if thoughts else []
     messages += [f"<|channel|>final<|message|>{words}"] if words else []

@@ -41,9 +41,17 @@ def build_sampler(params: SamplingParams, seed: int, vocab_size: int) -> Sampler
 class GreedySampler:
     """Takes the likeliest token."""
 
+    is_finished = False
+
     def sample(self, logits: Logits) -> int:
         """The index of the largest logit; the lower one of equals."""
         return int(logits.argmax())
+
+    draw = sample
+
+    def draw_among(self, logits: Logits, ids: TokenArray) -> int:
+        """The likeliest of these."""
+        return int(ids[logits[ids].argmax()])
 
     def accept(self, token: int) -> None:
         """Nothing to remember."""
@@ -82,6 +90,8 @@ class MassFilter(CandidateFilter):
 class ChainSampler:
     """A llama.cpp sampler chain over candidates in numpy memory."""
 
+    is_finished = False
+
     def __init__(self, chain: Any, candidate_filter: CandidateFilter | None, vocab_size: int) -> None:
         self._chain = chain
         self._filter = candidate_filter
@@ -90,19 +100,26 @@ class ChainSampler:
         self._array = library.llama_token_data_array()
 
     def sample(self, logits: Logits) -> int:
+        """Draw a token, and let the penalties see it."""
+        token = self.draw(logits)
+        self.accept(token)
+        return token
+
+    def draw(self, logits: Logits) -> int:
         """Run the chain over one row of logits, without those tokens that it would drop first."""
-        ids = self._filter.select(logits) if self._filter else self._all_ids
+        return self.draw_among(logits, self._filter.select(logits) if self._filter else self._all_ids)
+
+    def draw_among(self, logits: Logits, ids: TokenArray) -> int:
+        """Run the chain over these tokens only."""
         candidates = self._candidates[: len(ids)]
         candidates["id"] = ids  # the chain sorts in place
-        candidates["logit"] = logits[ids] if self._filter else logits
+        candidates["logit"] = logits if ids is self._all_ids else logits[ids]
         self._array.data = pointer_to(candidates, library.llama_token_data)
         self._array.size = len(candidates)
         self._array.selected = -1
         self._array.sorted = False
         library.llama_sampler_apply(self._chain, ctypes.byref(self._array))
-        token = int(self._array.data[self._array.selected].id)
-        self.accept(token)
-        return token
+        return int(self._array.data[self._array.selected].id)
 
     def accept(self, token: int) -> None:
         """Let the penalties see a token."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from chat.domain.errors import ChatError, ContextOverflow
+from chat.domain.errors import ChatError, ContextOverflow, InvalidInput
 from chat.domain.params import GenerationRequest
-from chat.engine.backend import BatchAborted, BatchTooLarge, Logits
+from chat.engine.backend import BatchAborted, BatchTooLarge, Logits, Sampler
 from chat.engine.budget import TokenBudget
 from chat.engine.config import EngineConfig
 from chat.engine.detokenizer import Detokenizer
+from chat.engine.gbnf import parse_grammar
 from chat.engine.generation import Job, Update
+from chat.engine.grammar_matcher import GrammarMatcher
+from chat.engine.grammar_sampler import GrammarSampler, Vocabulary
 from chat.engine.kv_cache import KvCache
 from chat.engine.loading import LoadedModel
+from chat.engine.logprobs import LogprobTrail
 from chat.engine.pieces import EndReason
+from chat.engine.plain_parser import PlainParser
 from chat.engine.prompt_encoder import EncodedPrompt, PromptEncoder
 from chat.engine.reply import Reply
 from chat.engine.reply_prefix import opens_thinking
@@ -41,6 +46,7 @@ class StepLoop:
         self._model = model
         self._backend = model.backend
         self._encoder = PromptEncoder(model.backend, model.template)
+        self._vocabulary = Vocabulary(model.backend)
         self._cache = KvCache(model.backend, config.prefix_cache_bytes)
         self._scheduler = Scheduler(TokenBudget(), model.backend.max_batch_tokens)
         self._replies: dict[int, Reply] = {}
@@ -68,11 +74,11 @@ class StepLoop:
         """Render, tokenize and queue a job; its errors go to its own reader."""
         try:
             prompt = self._encoder.encode(job.request)
+            sequence = _sequence_of(job, prompt)
+            self._replies[job.id] = self._new_reply(job, prompt, sequence)
         except ChatError as error:
             self._updates.append(Update(job.id, error=error))
             return
-        sequence = _sequence_of(job, prompt)
-        self._replies[job.id] = self._new_reply(job, prompt, sequence)
         self._scheduler.add(sequence)
 
     def cancel(self, job_id: int) -> None:
@@ -131,18 +137,38 @@ class StepLoop:
         self._backend.close()
 
     def _new_reply(self, job: Job, prompt: EncodedPrompt, sequence: Sequence) -> Reply:
-        params = job.request.params
-        is_thinking = opens_thinking(self._model.family, prompt.text)
-        # A resumed reply must not draw the numbers again that its first tokens were chosen by.
-        seed = draw_seed(params) + len(job.resumed)
+        request = job.request
+        is_raw = request.prompt is not None
+        logprobs = self._new_logprobs(request)
+        template_stop = () if is_raw else self._model.template.stop_strings
         reply = Reply(
             sequence,
-            Detokenizer(self._backend.token_bytes, (*params.stop, *self._model.template.stop_strings)),
-            ToolCallParser(self._model.family, is_thinking),
-            self._backend.new_sampler(params, seed),
+            Detokenizer(self._backend.token_bytes, (*request.params.stop, *template_stop)),
+            PlainParser() if is_raw or request.grammar else self._new_parser(prompt),
+            self._new_sampler(job),
+            logprobs,
         )
         reply.replay(prompt.prefix, job)
         return reply
+
+    def _new_parser(self, prompt: EncodedPrompt) -> ToolCallParser:
+        return ToolCallParser(self._model.family, opens_thinking(self._model.family, prompt.text))
+
+    def _new_sampler(self, job: Job) -> Sampler:
+        params, grammar = job.request.params, job.request.grammar
+        # A resumed reply must not draw the numbers again that its first tokens were chosen by.
+        seed = draw_seed(params) + len(job.resumed)
+        if not grammar:
+            return self._backend.new_sampler(params, seed)
+        matcher = GrammarMatcher(parse_grammar(grammar))
+        if not matcher.accept(job.request.reply_prefix.encode("utf-8", "replace")):
+            raise InvalidInput("The beginning of the reply does not keep to the grammar.")
+        return GrammarSampler(self._backend.new_sampler(params, seed), matcher, self._vocabulary)
+
+    def _new_logprobs(self, request: GenerationRequest) -> LogprobTrail | None:
+        if request.top_logprobs is None:
+            return None
+        return LogprobTrail(request.top_logprobs, self._backend.token_bytes)
 
     def _schedule(self) -> Batch:
         self._admit()
@@ -204,7 +230,13 @@ class StepLoop:
             self._cache.rewind(sequence)
 
     def _sample(self, rows: Rows) -> Choices:
-        return [(sequence, self._replies[sequence.id].choose(logits)) for sequence, logits in rows]
+        choices: Choices = []
+        for sequence, logits in rows:
+            try:
+                choices.append((sequence, self._replies[sequence.id].choose(logits)))
+            except InvalidInput as error:  # its grammar leads nowhere
+                self._fail(sequence, error)
+        return choices
 
     def _deliver(self, choices: Choices) -> None:
         for sequence, token in choices:
@@ -234,6 +266,9 @@ class StepLoop:
         error = ContextOverflow(
             f"The prompt has {len(sequence.token_ids)} tokens: more than the model has room for."
         )
+        self._fail(sequence, error)
+
+    def _fail(self, sequence: Sequence, error: ChatError) -> None:
         self._replies[sequence.id].fail(error)
         self._forget(sequence)
 

@@ -1,4 +1,4 @@
-"""What the two halves of `EngineProcess` say to each other: typed messages in msgpack, each after its length."""
+"""What `EngineProcess` or `EmbedderProcess` and its child say to each other: typed msgpack, each after its length."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 import msgpack
 
 from chat.domain.errors import ChatError, error_from_code
+from chat.domain.events import TokenLogprob
 from chat.domain.messages import ChatMessage, ReasoningPart, TextPart, ToolCall, ToolResult, ToolSpec
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
@@ -45,6 +46,21 @@ class CountTokens:
 
     call_id: int
     request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEmbedder:
+    """To the child, first of all: which embedding model to load."""
+
+    path: Path
+    config: EngineConfig
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedTexts:
+    """To the child: the vectors of these texts. `Embedded` answers."""
+
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +94,29 @@ class Counted:
     result: int | ChatError
 
 
-Command = LoadModel | Job | CancelJob | CountTokens
-Report = Loaded | LoadFailed | Stepped | Counted
+@dataclass(frozen=True, slots=True)
+class EmbedderLoaded:
+    """To the parent: texts are welcome; their vectors have so many numbers."""
+
+    dim: int
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """To the parent: the answer to `EmbedTexts`, little-endian float32 rows one after the other."""
+
+    result: bytes | ChatError
+
+
+Command = LoadModel | Job | CancelJob | CountTokens | LoadEmbedder | EmbedTexts
+Report = Loaded | LoadFailed | Stepped | Counted | EmbedderLoaded | Embedded
 Message = Command | Report
 
 # The place in this list is the code on the wire; both halves are of the same version.
 _CLASSES: tuple[type[Any], ...] = (
     *(LoadModel, Job, CancelJob, CountTokens, Loaded, LoadFailed, Stepped, Counted, Update, EngineConfig),
+    *(LoadEmbedder, EmbedTexts, EmbedderLoaded, Embedded),
     *(
         GenerationRequest,
         SamplingParams,
@@ -95,7 +127,7 @@ _CLASSES: tuple[type[Any], ...] = (
         ToolResult,
         ToolSpec,
     ),
-    *(StatePiece, TextPiece, ReasoningPiece, CallPiece, EndPiece, GenerationUsage),
+    *(StatePiece, TextPiece, TokenLogprob, ReasoningPiece, CallPiece, EndPiece, GenerationUsage),
 )
 _CODE_OF = {cls: code for code, cls in enumerate(_CLASSES)}
 _FIELDS_OF = {cls: tuple(field.name for field in dataclasses.fields(cls)) for cls in _CLASSES}

@@ -1,4 +1,4 @@
-"""The child of `EngineProcess`: `python -m chat.engine.worker`, with its end of the channel as standard input.
+"""The child of an engine or embedder: `python -m chat.engine.worker`, with its end of the channel as standard input.
 
 Standard library, numpy, msgpack and llama.cpp; no Django. The main thread takes commands, the engine's thread computes.
 """
@@ -15,7 +15,23 @@ import sys
 from chat.domain.errors import ChatError
 from chat.engine.engine import LlamaEngine
 from chat.engine.generation import Job, Update
-from chat.engine.wire import CancelJob, Channel, Counted, CountTokens, Loaded, LoadFailed, LoadModel, Stepped
+from chat.engine.llama_embedder import LlamaEmbedder
+from chat.engine.wire import (
+    CancelJob,
+    Channel,
+    Counted,
+    CountTokens,
+    Embedded,
+    EmbedderLoaded,
+    Loaded,
+    LoadEmbedder,
+    LoadFailed,
+    LoadModel,
+    Stepped,
+)
+
+# A busy neighbour at the same priority makes writing eight times slower; a question still waits for its own vector.
+EMBEDDER_NICENESS = 10
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -28,19 +44,26 @@ def main() -> None:
     # Ctrl-C and a service manager's SIGTERM reach the whole group: the parent decides when it is over.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    Worker(_take_channel()).serve()
+    _serve(_take_channel())
     # Nothing is worth the time of an orderly end: the parent waits at most two seconds.
     os._exit(0)
+
+
+def _serve(channel: Channel) -> None:
+    match channel.receive():
+        case LoadModel() as command:
+            Worker(channel, command).serve()
+        case LoadEmbedder() as command:
+            EmbedderWorker(channel, command).serve()
+        case _:
+            sys.exit("The channel closed before it named a model.")
 
 
 class Worker:
     """Carries commands from the channel to the engine, and what the engine did back."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, command: LoadModel) -> None:
         self._channel = channel
-        command = channel.receive()
-        if not isinstance(command, LoadModel):
-            sys.exit("The channel closed before it named a model.")
         self._engine = LlamaEngine(command.path, command.config, deliver=self._send_updates)
 
     def serve(self) -> None:
@@ -74,6 +97,32 @@ class Worker:
             self._channel.send(Stepped(tuple(updates), status.num_running, status.num_queued))
         except OSError:
             os._exit(0)  # the parent is gone
+
+
+class EmbedderWorker:
+    """Answers texts with vectors, all on this thread. Gives way to the replies that are being written."""
+
+    def __init__(self, channel: Channel, command: LoadEmbedder) -> None:
+        os.nice(EMBEDDER_NICENESS)
+        self._channel = channel
+        self._command = command
+
+    def serve(self) -> None:
+        """Load, then answer until the channel ends."""
+        try:
+            embedder = LlamaEmbedder(self._command.path, self._command.config)
+        except ChatError as error:
+            self._channel.send(LoadFailed(error))
+            return
+        self._channel.send(EmbedderLoaded(embedder.dim, embedder.context_tokens))
+        while (command := self._channel.receive()) is not None:
+            self._channel.send(self._answer(embedder, command.texts))
+
+    def _answer(self, embedder: LlamaEmbedder, texts: tuple[str, ...]) -> Embedded:
+        try:
+            return Embedded(embedder.embed(texts).astype("<f4").tobytes())
+        except ChatError as error:
+            return Embedded(error)
 
 
 def _take_channel() -> Channel:

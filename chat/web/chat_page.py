@@ -76,7 +76,9 @@ def model_context(request: PageRequest, conversation: Conversation | None) -> di
     return {
         "models": names,
         "has_models": bool(names),
-        "model_problems": [(model.name, model.error) for model in models if model.error],
+        "model_problems": [
+            (model.name, model.error) for model in models if model.error and not model.embedder
+        ],
         "model": (conversation.model if conversation else "") or default,
         "models_dir": runtime.conf.models_dir if user and user.is_staff else "",
     }

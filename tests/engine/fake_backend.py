@@ -67,6 +67,12 @@ class FakeBackend:
     def tokenize(self, text: str) -> list[int]:
         return list(text.encode())
 
+    def tokenize_plain(self, text: str) -> list[int]:
+        return self.tokenize(text)
+
+    def is_control_token(self, token: int) -> bool:
+        return token == END
+
     def token_bytes(self, token: int) -> bytes:
         return bytes([token])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat.domain.events import TokenLogprob
 from chat.domain.messages import ChatMessage, ToolCall
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.pieces import CallPiece, EndPiece, Generation, Piece, ReasoningPiece, StatePiece, TextPiece
@@ -18,6 +19,7 @@ class Heard:
     """What came of a generation; `end` is there when it came to one."""
 
     text: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
     reasoning: str = ""
     calls: list[ToolCall] = field(default_factory=list)
     states: list[StatePiece] = field(default_factory=list)
@@ -27,6 +29,7 @@ class Heard:
         match piece:
             case TextPiece():
                 self.text += piece.text
+                self.logprobs += piece.logprobs
             case ReasoningPiece():
                 self.reasoning += piece.text
             case CallPiece():
@@ -50,6 +53,8 @@ def ask(
     scope: str = "alice",
     reply_prefix: str = "",
     history: tuple[ChatMessage, ...] = (),
+    grammar: str = "",
+    top_logprobs: int | None = None,
     **params: Any,
 ) -> GenerationRequest:
     """A request at temperature 0 for 40 tokens, unless `params` say otherwise."""
@@ -59,7 +64,29 @@ def ask(
         ChatMessage.of("user", text),
     )
     sampling = SamplingParams(**{"temperature": 0.0, "max_tokens": 40, **params})
-    return GenerationRequest(messages, sampling, scope=scope, reply_prefix=reply_prefix)
+    return GenerationRequest(
+        messages,
+        sampling,
+        scope=scope,
+        reply_prefix=reply_prefix,
+        grammar=grammar,
+        top_logprobs=top_logprobs,
+    )
+
+
+def complete(
+    prompt: str, *, grammar: str = "", top_logprobs: int | None = None, reply_prefix: str = "", **params: Any
+) -> GenerationRequest:
+    """The same for a raw prompt."""
+    sampling = SamplingParams(**{"temperature": 0.0, "max_tokens": 40, **params})
+    return GenerationRequest(
+        params=sampling,
+        scope="alice",
+        prompt=prompt,
+        reply_prefix=reply_prefix,
+        grammar=grammar,
+        top_logprobs=top_logprobs,
+    )
 
 
 def hear(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat.domain.errors import EngineFailed
+from chat.domain.events import TokenLogprob
 from chat.domain.messages import ChatMessage, ReasoningPart, TextPart, ToolCall, ToolResult, ToolSpec
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
@@ -20,7 +21,11 @@ from chat.engine.wire import (
     Channel,
     Counted,
     CountTokens,
+    Embedded,
+    EmbedderLoaded,
+    EmbedTexts,
     Loaded,
+    LoadEmbedder,
     LoadFailed,
     LoadModel,
     Message,
@@ -46,6 +51,7 @@ REQUEST = GenerationRequest(
 PIECES = (
     StatePiece("reading", progress=0.5),
     TextPiece("ä"),
+    TextPiece("b", (TokenLogprob("b", -0.5, (98,), (("b", -0.5), ("c", -1.5))),)),
     ReasoningPiece("ö"),
     CallPiece(ToolCall("c2", "add", {"x": None})),
     EndPiece("tool_calls", GenerationUsage(1, 2, 3, 4, 5, 6)),
@@ -57,9 +63,14 @@ PIECES = (
     [
         LoadModel(Path("models/a b.gguf"), EngineConfig(cache_dir=Path("var"))),
         Job(3, GenerationRequest((ChatMessage.of("user", "hi"),)), resumed=(1, 2), resumed_ms=9),
+        Job(4, GenerationRequest(prompt="Once", grammar='root ::= "a"', top_logprobs=0)),
         CancelJob(3),
         CountTokens(1, GenerationRequest(())),
         Loaded(2048),
+        LoadEmbedder(Path("models/bert.gguf"), EngineConfig()),
+        EmbedTexts(("a", "ä \ud83d")),
+        EmbedderLoaded(768, 512),
+        Embedded(b"\x00\x01"),
         Counted(1, 17),
         Stepped((Update(3, (5, 6), PIECES), Update(4)), 1, 2),
     ],

@@ -35,6 +35,7 @@ WIDTH = 64
 FEED_FORWARD = 128
 NUM_HEADS = 4
 NUM_KV_HEADS = 2
+BERT_WIDTH = 32
 
 _WORDS = ("the", "and", "ing", "you", "her", "that", "with", "have", "this", "word")
 _FILE_TYPES = {
@@ -59,6 +60,8 @@ def write_tiny_gguf(
     alphabet: Alphabet = "ascii",
     end_bias: float = _NEVER,
     tensor_type: StoredAs = "F32",
+    adds_begin: bool = False,
+    pooling: gguf.PoolingType | None = None,
 ) -> Path:
     """Write a model that stock llama.cpp loads and decodes; returns `path`.
 
@@ -74,6 +77,9 @@ def write_tiny_gguf(
     writer.add_file_type(_FILE_TYPES[tensor_type])
     if has_tokenizer:
         _add_tokenizer(writer, tokens, merges, len(special_tokens))
+        writer.add_add_bos_token(adds_begin)
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
     if template is not None:
         writer.add_chat_template(template)
     bias = _token_bias(tokens, len(special_tokens), alphabet, end_bias)
@@ -83,6 +89,78 @@ def write_tiny_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_tiny_bert(
+    path: Path,
+    *,
+    seed: int = 0,
+    context_tokens: int = 64,
+    pooling: gguf.PoolingType = gguf.PoolingType.MEAN,
+) -> Path:
+    """Write an embedding model of the BERT kind with vectors of 32 numbers; returns `path`.
+
+    Each letter and each of a few words is a token, and a text stands between two more.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(path, "bert")
+    letters = [chr(code) for code in range(33, 127)]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"\u2581{each}" for each in letters)]
+    tokens += [f"\u2581{word}" for word in _WORDS]
+    writer.add_type("model")
+    writer.add_name("tiny bert")
+    writer.add_context_length(context_tokens)
+    writer.add_embedding_length(BERT_WIDTH)
+    writer.add_block_count(NUM_LAYERS)
+    writer.add_feed_forward_length(2 * BERT_WIDTH)
+    writer.add_head_count(2)
+    writer.add_layer_norm_eps(1e-5)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(pooling)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.CONTROL] * 5 + [gguf.TokenType.NORMAL] * (len(tokens) - 5))
+    writer.add_token_type_count(2)
+    writer.add_pad_token_id(0)
+    writer.add_unk_token_id(1)
+    writer.add_bos_token_id(2)
+    writer.add_sep_token_id(3)
+    writer.add_eos_token_id(3)
+    writer.add_mask_token_id(4)
+    _add_bert_tensors(writer, np.random.default_rng(seed), len(tokens), context_tokens)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _add_bert_tensors(
+    writer: gguf.GGUFWriter, rng: np.random.Generator, num_tokens: int, context_tokens: int
+) -> None:
+    def add(name: str, num_rows: int, num_columns: int) -> None:
+        writer.add_tensor(f"{name}.weight", _random(rng, num_rows, num_columns) * 2)
+
+    def add_layer(name: str, num_rows: int, num_columns: int) -> None:
+        add(name, num_rows, num_columns)
+        writer.add_tensor(f"{name}.bias", np.zeros(num_rows, dtype=np.float32))
+
+    def add_norm(name: str) -> None:
+        writer.add_tensor(f"{name}.weight", np.ones(BERT_WIDTH, dtype=np.float32))
+        writer.add_tensor(f"{name}.bias", np.zeros(BERT_WIDTH, dtype=np.float32))
+
+    add("token_embd", num_tokens, BERT_WIDTH)
+    add("position_embd", context_tokens, BERT_WIDTH)
+    add("token_types", 2, BERT_WIDTH)
+    add_norm("token_embd_norm")
+    for layer in range(NUM_LAYERS):
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            add_layer(f"blk.{layer}.{name}", BERT_WIDTH, BERT_WIDTH)
+        add_norm(f"blk.{layer}.attn_output_norm")
+        add_layer(f"blk.{layer}.ffn_up", 2 * BERT_WIDTH, BERT_WIDTH)
+        add_layer(f"blk.{layer}.ffn_down", BERT_WIDTH, 2 * BERT_WIDTH)
+        add_norm(f"blk.{layer}.layer_output_norm")
 
 
 def _add_metadata(writer: gguf.GGUFWriter, name: str, context_tokens: int, num_tokens: int) -> None:
@@ -132,7 +210,6 @@ def _add_tokenizer(
     writer.add_token_merges(merges)
     writer.add_bos_token_id(num_plain)
     writer.add_eos_token_id(len(tokens) - 1)
-    writer.add_add_bos_token(False)
 
 
 def _token_bias(tokens: Sequence[str], num_special: int, alphabet: Alphabet, end_bias: float) -> Matrix:
