@@ -37,6 +37,7 @@ class ReplyBuilder:
         self.usage: UsageReported | None = None
         self.terminal: Terminal | None = None
         self.last_seq = 0
+        self.duration_ms = 0
         self._thinking_since_ms: int | None = None
 
     @classmethod
@@ -50,6 +51,7 @@ class ReplyBuilder:
     def apply(self, numbered: Numbered) -> None:
         """Take in the next event; `seq` must follow the last."""
         self.last_seq = numbered.seq
+        self.duration_ms = numbered.at_ms
         event = numbered.event
         if not isinstance(event, (ReasoningDelta, StatusChanged)):
             self._end_thinking(numbered.at_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -21,10 +21,24 @@ from chat.runs.log import EventLog
 logger = logging.getLogger(__name__)
 
 ErrorBody = Callable[[ChatError, int], Any]
-View = Callable[..., Awaitable[HttpResponseBase]]
+StatusOf = Callable[[ChatError], int]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
-def api_view(*methods: str, error_body: ErrorBody) -> Callable[[View], View]:
+def api_status(error: ChatError) -> int:
+    """As for pages, but a full queue is 429 and an unknown model 404: what clients of APIs know."""
+    if isinstance(error, Overloaded):
+        return HTTPStatus.TOO_MANY_REQUESTS
+    if isinstance(error, TooLarge):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if error.code == "model_not_found":
+        return HTTPStatus.NOT_FOUND
+    return error_status(error)
+
+
+def api_view(
+    *methods: str, error_body: ErrorBody, status_of: StatusOf = api_status
+) -> Callable[[View], View]:
     """Makes an async view one of an API: other methods are 405, and every error is JSON of the API's shape."""
 
     def decorate(view: View) -> View:
@@ -39,7 +53,7 @@ def api_view(*methods: str, error_body: ErrorBody) -> Callable[[View], View]:
             try:
                 return await view(request, *args, **kwargs)
             except ChatError as exc:
-                return error_response(exc, error_body)
+                return error_response(exc, error_body, status_of)
             except Http404:
                 return error_response(NotFound("Not found."), error_body)
             except Exception:  # the border of the API: the client is told, the log has the details
@@ -51,26 +65,15 @@ def api_view(*methods: str, error_body: ErrorBody) -> Callable[[View], View]:
     return decorate
 
 
-def error_response(error: ChatError, error_body: ErrorBody) -> HttpResponse:
+def error_response(error: ChatError, error_body: ErrorBody, status_of: StatusOf = api_status) -> HttpResponse:
     """The error in the API's shape; who asked too often is told when to come back."""
-    status = api_status(error)
+    status = status_of(error)
     response = json_response(error_body(error, status), status=status)
     if isinstance(error, Overloaded):
         response["Retry-After"] = str(error.retry_after_s)
     if status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def api_status(error: ChatError) -> int:
-    """As for pages, but a full queue is 429 and an unknown model 404: what clients of APIs know."""
-    if isinstance(error, Overloaded):
-        return HTTPStatus.TOO_MANY_REQUESTS
-    if isinstance(error, TooLarge):
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if error.code == "model_not_found":
-        return HTTPStatus.NOT_FOUND
-    return error_status(error)
 
 
 def json_response(value: Any, status: int = 200) -> HttpResponse:

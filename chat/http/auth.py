@@ -49,10 +49,28 @@ def require_key(request: HttpRequest, right: Right, flow: Flow | None = None) ->
 
     Raises: Unauthorized, NotAllowed when the key lacks the right or does not cover the flow, RateLimited.
     """
+    return caller_with(key_with(request, right), flow)
+
+
+def key_with(request: HttpRequest, right: Right) -> ApiKey:
+    """The request's key, before it is known what for; `caller_with` must follow. Touches the database.
+
+    Raises: Unauthorized, NotAllowed when the key lacks the right, RateLimited.
+    """
     key = key_of_request(request)
     if key is None:
         raise Unauthorized("Unauthorized")
-    _check_key(key, right, flow)
+    if right not in key.rights:
+        raise NotAllowed(f"This API key may not {right.label}.", hint="Make a key with that right.")
+    check_rate(f"key:{key.pk}", f"user:{key.user_id}")
+    return key
+
+
+def caller_with(key: ApiKey, flow: Flow | None) -> Caller:
+    """The caller by key. Touches the database. Raises: NotAllowed when the key does not cover the flow."""
+    if not key.covers(flow):
+        what = f"the flow {flow.name}" if flow else "models outside of its flows"
+        raise NotAllowed(f"This API key may not be used for {what}.")
     return Caller(Actor(user=key.user), key)
 
 
@@ -67,12 +85,3 @@ def caller_for(request: HttpRequest, flow: Flow, guest_name: str = "") -> Caller
         return require_key(request, Right.GENERATE, flow)
     guest = uuid.uuid5(_OPEN_GUEST, f"{flow.pk}:{guest_name or uuid.uuid4()}")
     return Caller(Actor(guest_key=guest))
-
-
-def _check_key(key: ApiKey, right: Right, flow: Flow | None) -> None:
-    if right not in key.rights:
-        raise NotAllowed(f"This API key may not {right.label}.", hint="Make a key with that right.")
-    if not key.covers(flow):
-        what = f"the flow {flow.name}" if flow else "models outside of its flows"
-        raise NotAllowed(f"This API key may not be used for {what}.")
-    check_rate(f"key:{key.pk}", f"user:{key.user_id}")

@@ -25,15 +25,28 @@ class TooLarge(InvalidInput):
 def json_object(request: HttpRequest) -> dict[str, Any]:
     """The body as an object. Raises: InvalidInput for anything else, also for NaN and infinite numbers."""
     try:
-        value = json.loads(request.body, parse_constant=_refuse_constant)
+        body = request.body
     except RequestDataTooBig:
         raise TooLarge("The request body is too large.", hint="Send less at once.") from None
-    except RecursionError:
-        raise InvalidInput("The JSON body is nested too deeply.") from None
-    except ValueError as exc:
-        raise InvalidInput(f"The request body is not JSON: {exc}.") from None
+    return parsed_object(body, "The request body")
+
+
+def parsed_object(text: str | bytes, what: str) -> dict[str, Any]:
+    """A JSON object from its text; `what` names it in errors. Raises: InvalidInput as for a body."""
+    value = parsed_value(text, what)
     if not isinstance(value, dict):
-        raise InvalidInput("The request body must be a JSON object.")
+        raise InvalidInput(f"{what} must be a JSON object.")
+    return value
+
+
+def parsed_value(text: str | bytes, what: str) -> Any:
+    """Any JSON value from its text; `what` names it in errors. Raises: InvalidInput as for a body."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise InvalidInput(f"{what} is nested too deeply.") from None
+    except ValueError as exc:
+        raise InvalidInput(f"{what} is not JSON: {exc}.") from None
     _check_value(value, MAX_DEPTH)
     return value
 
@@ -88,9 +101,11 @@ class Fields:
         value = self._values.get(name)
         if value is None:
             return default
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
             self.refuse(name, "must be a number")
-        if not low <= value <= high:
+        if (
+            not low <= value <= high
+        ):  # also false for NaN, and true for no whole number beyond a float's range
             self.refuse(name, f"must be a number from {low:g} to {high:g}")
         return float(value)
 

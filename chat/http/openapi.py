@@ -31,7 +31,7 @@ class Operation:
 
 
 def documented(*operations: Operation) -> Callable[[V], V]:
-    """Attach the operations of a view, one for each method."""
+    """Attach the operations of a view, one for each method; none at all for what only says that nothing is there."""
 
     def attach(view: V) -> V:
         view.operations = operations  # type: ignore[attr-defined]

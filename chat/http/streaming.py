@@ -17,6 +17,7 @@ from chat.runs.log import EventLog
 logger = logging.getLogger(__name__)
 
 PING_INTERVAL_S = 15.0
+MAX_EVENTS = 1_000_000  # in one write
 
 
 class Encoder(Protocol):
@@ -51,17 +52,19 @@ async def stream_run(
     after: int,
     content_type: str,
     on_close: Callable[[], None] = lambda: None,
+    is_event_by_event: bool = False,
 ) -> StreamingHttpResponse:
     """Everything that happens in the run after event `after`, ending with its last event.
+
+    With `is_event_by_event` no two events go into one write, however fast they come.
 
     Leaving the stream does not stop the run by itself: `on_close` is called at the end and when the client leaves, once
     the stream has begun. The encoder skips the events up to `after`, so that a reader who comes back
     is given exactly what is missing.
     """
     await sync_to_async(connections.close_all)()  # else every open stream would hold a database connection
-    response = StreamingHttpResponse(
-        _frames(log, run_id, encoder, after, on_close), content_type=content_type
-    )
+    frames = _frames(log, run_id, encoder, after, on_close, 1 if is_event_by_event else MAX_EVENTS)
+    response = StreamingHttpResponse(frames, content_type=content_type)
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     response["Content-Encoding"] = "identity"
@@ -69,7 +72,12 @@ async def stream_run(
 
 
 async def _frames(
-    log: EventLog, run_id: int, encoder: Encoder, after: int, on_close: Callable[[], None]
+    log: EventLog,
+    run_id: int,
+    encoder: Encoder,
+    after: int,
+    on_close: Callable[[], None],
+    max_events: int,
 ) -> AsyncIterator[str]:
     """Never lets an exception out: under Daphne that would hang the client and stop the reaper of dead connections."""
     try:
@@ -78,8 +86,10 @@ async def _frames(
                 yield encoder.ping()
                 continue
             encoder.skip([numbered for numbered in batch if numbered.seq <= after])
-            if new := [numbered for numbered in batch if numbered.seq > after]:
-                yield encoder.feed(new)
+            new = [numbered for numbered in batch if numbered.seq > after]
+            for start in range(0, len(new), max_events):
+                if text := encoder.feed(new[start : start + max_events]):
+                    yield text
     except asyncio.CancelledError:
         raise
     except Exception:  # the border of the stream: the reader is told, and comes back

@@ -12,12 +12,23 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from asgiref.sync import ThreadSensitiveContext
+from django.http import HttpRequest
 
 from chat.http.limits import App, Message, Receive, Scope, Send
 
 NUM_PLACES = 4
 # A view may wait for something else than the processor; it must not keep the others out for ever.
 MAX_WAIT_S = 5.0
+_LEAVE = "parley.leave_place"
+
+
+def leave_place(request: HttpRequest) -> None:
+    """For a view that from now on waits, before its answer begins: others may have its place.
+
+    Four programs that each waited for a whole answer kept all others out for `MAX_WAIT_S`, every time.
+    """
+    if leave := getattr(request, "scope", {}).get(_LEAVE):
+        leave()
 
 
 class Turnstile:
@@ -41,7 +52,7 @@ class Turnstile:
         place = _Place(thread, self._free, send)
         try:
             async with ThreadSensitiveContext(executor=thread):
-                await self._app(scope, receive, place.send)
+                await self._app({**scope, _LEAVE: place.leave}, receive, place.send)
         finally:
             place.leave()
 

@@ -117,10 +117,13 @@ class GuardedChannel(HTTPChannel):
 
 
 class GuardedRequest(WebRequest):
-    """A request. Mends: bodies of any size are taken; a stream that fails leaves its client hanging."""
+    """A request. Mends: bodies of any size are taken; a stream that fails leaves its client hanging; forms are parsed
+    twice, and Twisted answers those that it does not understand with a bare 400.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._parsePOSTFormSubmission = False  # the app does that
         self._num_left = self.server.bounds.max_body_bytes
         self._is_refused = False
 

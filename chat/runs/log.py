@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -140,7 +140,7 @@ class EventLog:
 
     async def follow(
         self, run_id: int, after: int = 0, tick_s: float = 15.0
-    ) -> AsyncIterator[list[Numbered]]:
+    ) -> AsyncGenerator[list[Numbered], None]:
         """Batches as they come, each in order and without gaps; `[]` when `tick_s` passed in silence.
 
         Ends after the terminal event, or at once for a run that is neither live nor ended (the server is starting).

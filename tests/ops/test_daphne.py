@@ -43,6 +43,12 @@ def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(server: Ser
     assert status_of(answer) == 413
 
 
+def test_a_form_that_is_none_is_left_to_the_app(server: ServerProcess) -> None:
+    form = request("POST", "/size", "Content-Type: multipart/form-data; boundary=x", body=b"--x--\r\n")
+
+    assert status_of(server.ask(form)) == 200
+
+
 def test_a_refused_client_that_asks_first_is_not_told_to_go_on(server: ServerProcess) -> None:
     answer = server.ask(request("POST", "/size", "Expect: 100-continue", "Content-Length: 300000000"))
 

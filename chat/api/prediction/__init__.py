@@ -1,1 +1,1 @@
-"""The prediction API: what clients written for Flowise and its kin expect."""
+"""The prediction API: what clients of Flowise, and of the products that follow it, expect under `/api/v1/`."""
