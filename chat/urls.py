@@ -4,6 +4,7 @@ from django.urls import path
 
 from chat.api.docs.urls import urlpatterns as docs_urls
 from chat.api.ndjson.urls import urlpatterns as ndjson_urls
+from chat.api.openai.urls import unknown_urlpatterns as unknown_openai_urls
 from chat.api.openai.urls import urlpatterns as openai_urls
 from chat.api.prediction.urls import urlpatterns as prediction_urls
 from chat.ops import health
@@ -16,6 +17,7 @@ urlpatterns = [
     *openai_urls,
     *ndjson_urls,
     *docs_urls,
+    *unknown_openai_urls,
     path("setup/<str:token>", first_admin, name="first_admin"),
     path("health/ready", health.ready, name="health_ready"),
 ]

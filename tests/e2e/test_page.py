@@ -85,6 +85,7 @@ def test_axe_finds_nothing(
         "/no-such-page",
         f"{path}/rename",
         f"{path}/delete",
+        "/api/docs",
     ):
         person.open(address)
         assert violations(person.page) == [], address
@@ -112,7 +113,7 @@ def test_nothing_scrolls_sideways_on_a_phone(
         ["w" * 300, DOCUMENT + "| wide " * 40 + "|\n" + "|---" * 40 + "|\n\n`" + "c" * 300 + "`"],
     )
 
-    for address in ("/", path, "/accounts/login/"):
+    for address in ("/", path, "/accounts/login/", "/api/docs"):
         person.open(address)
         widths = person.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1], address
