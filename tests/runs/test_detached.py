@@ -38,8 +38,10 @@ def test_the_answer_is_read_and_nothing_is_stored(runtime: Runtime) -> None:
 
     assert run_id < 0
     assert reply.terminal == RunFinished("length")
-    assert reply.usage is not None and reply.usage.completion_tokens == 12
-    assert not Run.objects.exists() and not LoggedEvent.objects.exists()
+    assert reply.usage is not None
+    assert reply.usage.completion_tokens == 12
+    assert not Run.objects.exists()
+    assert not LoggedEvent.objects.exists()
     assert runtime.log.read(run_id) == []
 
 
