@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chat.domain.errors import Conflict
+from chat.domain.events import RunFinished
 from chat.domain.reply import ReplyBuilder
 from chat.runs.log import EventLog
 from chat.runs.pool import RunPool
@@ -80,7 +81,7 @@ class DetachedRuns:
             entry.num_readers -= 1
             if entry.num_readers:
                 return
-            if self._has_key(run_id) and self._has_ended(run_id):
+            if self._has_key(run_id) and self._has_answer(run_id):
                 entry.ended_at = time.monotonic()
                 return
             self._drop(entry)
@@ -89,8 +90,9 @@ class DetachedRuns:
     def _has_key(self, run_id: int) -> bool:
         return run_id in self._id_of_key.values()
 
-    def _has_ended(self, run_id: int) -> bool:
-        return ReplyBuilder.of(self._log.read(run_id)).terminal is not None
+    def _has_answer(self, run_id: int) -> bool:
+        """A failure is not kept: the same request again is a new try."""
+        return isinstance(ReplyBuilder.of(self._log.read(run_id)).terminal, RunFinished)
 
     def _forget_old(self) -> None:
         kept = [entry for entry in self._entries.values() if entry.ended_at and not entry.num_readers]

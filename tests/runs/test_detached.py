@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from chat.domain.errors import Conflict
-from chat.domain.events import RunFinished
+from chat.domain.events import RunFailed, RunFinished
 from chat.domain.messages import ChatMessage
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.domain.reply import ReplyBuilder
@@ -75,6 +75,14 @@ def test_the_same_key_again_is_given_the_same_answer(runtime: Runtime) -> None:
 
     assert again == first
     assert same.parts == answer.parts
+
+
+def test_a_failure_is_not_kept(runtime: Runtime) -> None:
+    asked = task("word " * 3000)
+    with runtime.detached.open(asked, key="k", fingerprint="f") as first:
+        assert isinstance(read_to_end(runtime, first).terminal, RunFailed)
+    with runtime.detached.open(asked, key="k", fingerprint="f") as again:
+        assert again != first
 
 
 def test_a_key_belongs_to_one_request(runtime: Runtime) -> None:

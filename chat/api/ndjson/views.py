@@ -15,6 +15,7 @@ from chat.http.detached import Idempotency, streamed_reply, whole_reply
 from chat.http.model_names import resolve
 from chat.http.openapi import documented
 from chat.http.rate_limits import check_flow_rate
+from chat.http.turnstile import leave_place
 from chat.models import ApiKey, Right
 from chat.runs.direct import direct_request
 from chat.runs.task import Task
@@ -39,6 +40,7 @@ async def generate_response(request: HttpRequest) -> HttpResponseBase:
     key = await sync_to_async(key_with)(request, Right.GENERATE)
     asked = asked_by(request)
     task, idempotency = await sync_to_async(_prepared)(request, key, asked)
+    leave_place(request)
     if asked.is_stream:
         return await streamed_reply(task, idempotency, LineEncoder(task.model), CONTENT_TYPE)
     reply = await whole_reply(task, idempotency)
