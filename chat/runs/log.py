@@ -218,17 +218,20 @@ class EventLog:
     # --- the writer thread ------------------------------------------------------------------------------------
 
     def _write_until_closed(self) -> None:
+        """The first event after a pause is stored at once; the others are gathered, one transaction for all runs."""
+        stored_at = 0.0
         while True:
             self._has_pending.wait()
             if self._is_closed and not self._pending:
                 connections.close_all()
                 return
-            time.sleep(FLUSH_INTERVAL_S)  # gather: one transaction for all runs
+            time.sleep(max(0.0, stored_at + FLUSH_INTERVAL_S - time.monotonic()))
             with self._lock:
                 writes, self._pending = self._pending, []
                 self._has_pending.clear()
             if writes:
                 self._store_patiently(writes)
+                stored_at = time.monotonic()
 
     def _store_patiently(self, writes: list[_Write]) -> None:
         """Retry until the database takes them: while it refuses, streams flow on from memory."""

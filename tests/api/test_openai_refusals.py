@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,9 +14,10 @@ import requests
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
-from chat.domain.events import RunFinished
+from chat.domain.events import RunFinished, TextDelta
 from chat.models import ApiKey, Flow, Right, User
 from chat.runs.log import EventLog
+from chat.runs.merge import DeltaMerger
 from chat.runtime import Runtime
 from tests.api.conftest import ApiServer
 from tests.api.openai_client import CALCULATOR, HELLO, client_in_process
@@ -325,6 +327,7 @@ class TestKeys:
     ) -> None:
         ends: list[object] = []
         monkeypatch.setattr(EventLog, "finish", _noting(EventLog.finish, ends))
+        monkeypatch.setattr(DeltaMerger, "push", _unhurried(DeltaMerger.push))
         body = {"model": "tiny", "messages": HELLO, "stream": True, "n": 3}
         response = await self.post(CHAT, body, key)
         if is_read:
@@ -341,6 +344,7 @@ class TestKeys:
     ) -> None:
         ends: list[object] = []
         monkeypatch.setattr(EventLog, "finish", _noting(EventLog.finish, ends))
+        monkeypatch.setattr(DeltaMerger, "push", _unhurried(DeltaMerger.push))
         asking = asyncio.create_task(self.post(CHAT, {"model": "tiny", "messages": HELLO}, key))
         await asyncio.to_thread(wait_until, lambda: runtime.pool.num_live == 1)
 
@@ -363,6 +367,16 @@ class TestKeys:
         *_, error, done = rest.strip().split("\n\n")
         assert set(json.loads(error.removeprefix("data: "))["error"]) == {"message", "type", "param", "code"}
         assert done == "data: [DONE]"
+
+
+def _unhurried(push: Callable[..., None]) -> Callable[..., None]:
+    """So slow that on a busy machine, too, the answer is far from its end when the client leaves."""
+
+    def pushed(merger: DeltaMerger, delta: TextDelta) -> None:
+        time.sleep(0.05)
+        push(merger, delta)
+
+    return pushed
 
 
 def _noting(finish: Callable[..., Any], ends: list[object]) -> Callable[..., Any]:
