@@ -69,8 +69,10 @@ class _Reader:
             logger.debug("a reader's event loop is gone")
 
     async def wait(self, timeout_s: float) -> None:
+        # Not `wait_for`: before Python 3.12 it forgets a cancellation that comes together with the event.
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return
         self._changed.clear()
