@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from chat.domain.errors import RateLimited
@@ -24,8 +26,19 @@ def check_rate(*names: str) -> None:
 def check_flow_rate(request: HttpRequest, flow: Flow) -> None:
     """Count a request of the client's address to the flow. Raises: RateLimited past the flow's own limit."""
     if flow.rate_limit_requests is not None:
-        address = request.META.get("REMOTE_ADDR", "")
-        _count(f"flow:{flow.pk}:{address}", flow.rate_limit_requests, max(1, flow.rate_limit_window_s))
+        _count(
+            f"flow:{flow.pk}:{client_address(request)}",
+            flow.rate_limit_requests,
+            max(1, flow.rate_limit_window_s),
+        )
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's own address, also behind the proxy of PARLEY_HTTPS: what logins are counted by too."""
+    try:
+        return str(get_adapter().get_client_ip(request))
+    except PermissionDenied:  # a proxy that tells none: all its clients count as one
+        return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _count(name: str, limit: int, window_s: int) -> None:

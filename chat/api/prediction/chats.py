@@ -15,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from chat.api.prediction.parse import Prediction, prediction_of
 from chat.domain.errors import Conflict, InvalidInput, NotFound
 from chat.http.auth import Caller, caller_for
+from chat.http.rate_limits import client_address
 from chat.models import Actor, Conversation, Flow, Run
 from chat.runs.service import Chat
 from chat.runs.titles import title_from
@@ -146,7 +147,7 @@ def _chat_id_of_guest(request: HttpRequest, prediction: Prediction, idempotency_
     """
     if not idempotency_key:
         return str(uuid.uuid4())
-    address = request.META.get("REMOTE_ADDR", "")
+    address = client_address(request)
     secret = salted_hmac("chat.prediction", f"{address}\n{idempotency_key}\n{prediction.fingerprint}")
     return str(uuid.UUID(bytes=secret.digest()[:16]))
 
