@@ -22,7 +22,9 @@ from chat.models import LoggedEvent
 
 logger = logging.getLogger(__name__)
 
-FLUSH_INTERVAL_S = 0.04
+# Between two transactions: little for few runs, whose readers wait for each, and never more than the second figure.
+FLUSH_INTERVAL_PER_RUN_S = 0.002
+MAX_FLUSH_INTERVAL_S = 0.04
 RETRY_INTERVAL_S = 0.5
 MAX_HIDDEN_S = 0.5
 
@@ -227,7 +229,8 @@ class EventLog:
             if self._is_closed and not self._pending:
                 connections.close_all()
                 return
-            time.sleep(max(0.0, stored_at + FLUSH_INTERVAL_S - time.monotonic()))
+            interval_s = min(MAX_FLUSH_INTERVAL_S, FLUSH_INTERVAL_PER_RUN_S * len(self._live))
+            time.sleep(max(0.0, stored_at + interval_s - time.monotonic()))
             with self._lock:
                 writes, self._pending = self._pending, []
                 self._has_pending.clear()
