@@ -17,14 +17,14 @@ from starter.chat_format import segments
 from starter.conversation import Conversation, Exchange, Turn, assistant, user
 from starter.draw import Draw
 from starter.skills.arithmetic import arithmetic, without_calculator
-from starter.skills.clock import clock, without_clock
+from starter.skills.clock import clock, without_clock, zone_of_city
 from starter.skills.copying import copying
 from starter.skills.facts import facts
 from starter.skills.limits import limits
 from starter.skills.markdown import markdown
 from starter.skills.memory import TOPICS, memory, not_told
 from starter.skills.parley_help import parley_help
-from starter.skills.passages import ask, make_passages, passages
+from starter.skills.passages import ask, ask_with, make_passages
 from starter.skills.small_talk import goodbye, greeting, small_talk
 from starter.skills.tales import long_tale, tale
 from starter.tables.reader import read_sections
@@ -79,6 +79,7 @@ _TALK = {
     "memory": 0.08,
     "calculator": 0.03,
     "clock": 0.02,
+    "zone": 0.04,
     "tale": 0.02,
     "not_told": 0.01,
 }
@@ -174,23 +175,23 @@ _PLAIN_SKILLS: dict[str, Skill] = {
     "limits": limits,
     "markdown": markdown,
     "memory": facts,
+    "zone": zone_of_city,
 }
 
 
 def _with_passages(draw: Draw, max_exchanges: int) -> Conversation:
-    """Passages in the user's turn, or in the system turn with several questions on them."""
-    offer = _weighted(draw, dict(_OFFERS)) if draw.chance(0.3) else Offer(False, False)
+    """Passages in the first question's turn or in the system turn, and several questions on them."""
+    offer = _weighted(draw, dict(_OFFERS)) if draw.chance(0.12) else Offer(False, False)
     system = system_prompt(draw)
-    if draw.chance(0.6):
-        return Conversation(passages(draw).turns, system, offer.schemas(draw))
-    given = make_passages(draw, draw.between(2, max(3, max_exchanges)))
-    turns: list[Turn] = []
-    for _ in range(draw.between(1, max_exchanges)):
+    given = make_passages(draw, draw.choice((1, 2, 2, 3, 3, 3, 4, 5)))
+    in_system_turn = draw.chance(0.4)
+    turns: list[Turn] = [] if in_system_turn else list(ask_with(draw, given).turns)
+    for _ in range(draw.between(1, max_exchanges + 1)):
         question = ask(draw, given)
         turns += (user(question.text), assistant(question.answer))
-    return Conversation(
-        tuple(turns), f"{system}\n\n{given.block}" if system else given.block, offer.schemas(draw)
-    )
+    if in_system_turn:
+        system = f"{system}\n\n{given.block}" if system else given.block
+    return Conversation(tuple(turns), system, offer.schemas(draw))
 
 
 def _weighted(draw: Draw, shares: dict[K, float]) -> K:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from starter.precision import is_bf16_faster
+
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 MUON_MOMENTUM = 0.95
 MUON_WEIGHT_DECAY = 0.01
@@ -32,8 +34,8 @@ def adam_update(
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The nearest matrix with all singular values near one, by five Newton-Schulz steps in bf16."""
-    x = matrix.bfloat16()
+    """The nearest matrix with all singular values near one, by five Newton-Schulz steps; bf16 is exact enough."""
+    x = matrix.bfloat16() if is_bf16_faster(matrix.device.type) else matrix
     is_tall = x.shape[0] > x.shape[1]
     x = x.T if is_tall else x
     x = x / (x.norm() + 1e-7)

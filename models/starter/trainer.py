@@ -23,6 +23,7 @@ from starter.corpus import MIXES
 from starter.network import Network, Shape
 from starter.optimizers import adam_update, muon_update
 from starter.plan import Plan
+from starter.precision import is_bf16_faster
 
 AVERAGE_DECAY = 0.995
 LOG_EVERY = 10
@@ -118,7 +119,7 @@ class Worker:
         while (piece := self._take_piece()) < self.plan.num_pieces:
             loss = loss_of(self.network, self._batch(step, piece).to(self.device))
             (loss / self.plan.num_pieces).backward()
-            self.crew.losses[self.rank] += float(loss) / self.plan.num_pieces
+            self.crew.losses[self.rank] += float(loss.detach()) / self.plan.num_pieces
 
     def _take_piece(self) -> int:
         with self.crew.pieces_taken.get_lock():
@@ -180,9 +181,12 @@ def is_matrix(name: str, weight: Tensor) -> bool:
 
 
 def loss_of(network: Network, batch: Batch) -> Tensor:
-    """Mean cross-entropy of the tokens that are learnt; bf16 where that is safe."""
-    is_learnt = batch.is_learnt.flatten()
-    with torch.autocast(batch.inputs.device.type, torch.bfloat16):
+    """Weighted mean of the cross-entropy of the tokens that are learnt; bf16 where that is safe and faster."""
+    weights = batch.weights.flatten()
+    is_learnt = weights > 0
+    device = batch.inputs.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=is_bf16_faster(device)):
         states = network(batch.inputs, batch.conversation).flatten(0, 1)[is_learnt]
         logits = functional.linear(states, network.embedding.weight)
-    return functional.cross_entropy(logits.float(), batch.targets.flatten()[is_learnt])
+    losses = functional.cross_entropy(logits.float(), batch.targets.flatten()[is_learnt], reduction="none")
+    return (losses * weights[is_learnt]).sum() / weights[is_learnt].sum()

@@ -46,6 +46,14 @@ def clock(draw: Draw) -> Exchange:
     return _elsewhere(draw) if draw.chance(0.45) else _here(draw)
 
 
+def zone_of_city(draw: Draw) -> Exchange:
+    """The IANA name of a city's time zone, which the calls need."""
+    city, zone = draw.choice(_TIMEZONES)
+    return plain(
+        draw.ask(_TABLE["zone"], city=city), f"{city} is in the time zone {zone}.", (re.escape(zone),)
+    )
+
+
 def without_clock(draw: Draw) -> Exchange:
     """The same where no clock is on offer."""
     asked, _ = draw.choice(_HERE)
@@ -55,15 +63,9 @@ def without_clock(draw: Draw) -> Exchange:
 def _here(draw: Draw) -> Exchange:
     asked, part = draw.choice(_HERE)
     now = _moment(draw, draw.choice(("UTC", "UTC", "UTC", draw.choice(_TIMEZONES)[1])))
-    answer = draw.choice(_TABLE[asked].answers).format(
-        time=now.time, zone=now.zone, weekday=now.weekday, date=now.date, month=now.month, year=now.year
-    )
-    turns = (
-        user(framed(draw, draw.ask(_TABLE[asked]))),
-        calling("clock"),
-        tool_result(str(now)),
-        assistant(answer),
-    )
+    question = framed(draw, draw.ask(_TABLE[asked]))
+    # The whole reading answers every question on it, however it was put.
+    turns = (user(question), calling("clock"), tool_result(str(now)), assistant(f"It is {now}."))
     return Exchange(turns, (re.escape(getattr(now, part)),))
 
 
@@ -71,8 +73,12 @@ def _elsewhere(draw: Draw) -> Exchange:
     city, zone = draw.choice(_TIMEZONES)
     now = _moment(draw, zone)
     question = framed(draw, draw.ask(_TABLE["elsewhere"], city=city))
-    answer = draw.choice(_TABLE["elsewhere"].answers).format(time=now.time, city=city)
-    turns = (user(question), calling("clock", timezone=zone), tool_result(str(now)), assistant(answer))
+    turns = (
+        user(question),
+        calling("clock", timezone=zone),
+        tool_result(str(now)),
+        assistant(f"In {city} it is {now}."),
+    )
     return Exchange(turns, (re.escape(now.time), re.escape(city)))
 
 

@@ -19,11 +19,32 @@ _MAKERS = (
 _ORDINALS = ("first", "second", "third", "last")
 _VERBS = (("has", "have"), ("likes", "like"), ("got", "get"), ("chose", "choose"), ("wants", "want"))
 _PAST = ("got", "chose")
+_PLAIN_WORDS = words.NOUNS + words.FIRST_NAMES
 
 
 def copying(draw: Draw) -> Exchange:
     """One copying task."""
-    return draw.choice((_repeat, _repeat, _look_up, _look_up, _look_up, _position, _who, _what, _after))(draw)
+    return draw.choice(_TASKS)(draw)
+
+
+def _where(draw: Draw) -> Exchange:
+    """In which numbered line each of some words stands: what a passage's number needs.
+
+    Half of the time each line is one plain word: with the number next to it the skill is found, and then stretched.
+    """
+    if draw.chance(0.5):
+        lines = [[word] for word in draw.sample(_PLAIN_WORDS, draw.between(2, 9))]
+    else:
+        lines = [[_thing(draw) for _ in range(draw.between(1, 5))] for _ in range(draw.between(2, 6))]
+    listing = "\n".join(
+        draw.choice((" ", ", ", ". ")).join(line) + f" [{number}]" for number, line in enumerate(lines, 1)
+    )
+    places = [(thing, number) for number, line in enumerate(lines, 1) for thing in line]
+    chosen = draw.sample(places, draw.between(1, min(6, len(places))))
+    asked = ", ".join(thing for thing, _ in chosen)
+    question = draw.ask(_ASKS["where"], listing=listing, things=asked)
+    answer = ", ".join(f"{thing} [{number}]" for thing, number in chosen)
+    return plain(question, answer, (re.escape(answer),))
 
 
 def _repeat(draw: Draw) -> Exchange:
@@ -90,3 +111,9 @@ def _thing(draw: Draw) -> str:
 
 def _key(draw: Draw) -> str:
     return draw.choice((words.made_up, words.code, words.first_name, words.the_thing))(draw)
+
+
+_TASKS = (
+    _repeat, _repeat, _look_up, _look_up, _look_up, _position, _who, _what, _after,
+    _where, _where, _where, _where, _where,
+)  # fmt: skip

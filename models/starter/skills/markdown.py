@@ -19,7 +19,7 @@ _ITEM = r"(\d+\.|-) .+"
 
 def markdown(draw: Draw) -> Exchange:
     """Something that shows the page's Markdown."""
-    return draw.choice((_list, _list, _list, _table, _table, _code, _code, _joke, _joke, _counting))(draw)
+    return draw.choice((_list, _list, _list, _table, _code, _code, _joke, _counting, _counting))(draw)
 
 
 def _list(draw: Draw) -> Exchange:
@@ -50,7 +50,8 @@ def _table(draw: Draw) -> Exchange:
 
 def _code(draw: Draw) -> Exchange:
     program = draw.choice(_PROGRAMS)
-    question = draw.ask(_ASKS["code"], task=program.held_out_asks[0] if draw.held_out else program.name)
+    tasks = program.held_out_asks if draw.held_out else [program.name, *program.asks]
+    question = draw.ask(_ASKS["code"], task=draw.expand(draw.choice(tasks)))
     wanted = rf"(?s)```python\n{re.escape(program.code[0])}.*```"
     return plain(question, "\n".join(("```python", *program.code, "```")), (wanted,))
 

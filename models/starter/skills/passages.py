@@ -3,10 +3,13 @@
 The form, which the product uses too (at the end of the system turn or the start of the user's turn):
 
     Passages:
-    [1] text
-    [2] text
+    text [1]
+    text [2]
 
     the question
+
+The number stands at the end, as in the answer: there it can be read together with what the passage said, where a
+number in front would have to be carried along by every word after it.
 """
 
 from __future__ import annotations
@@ -73,7 +76,11 @@ class Question:
 
 def passages(draw: Draw) -> Exchange:
     """A question with its passages in the user's turn."""
-    given = make_passages(draw, draw.choice((1, 2, 2, 3, 3, 3, 4, 5)))
+    return ask_with(draw, make_passages(draw, draw.choice((1, 2, 2, 3, 3, 3, 4, 5))))
+
+
+def ask_with(draw: Draw, given: Passages) -> Exchange:
+    """A question on given passages, which stand before it in the user's turn."""
     question = ask(draw, given)
     label = draw.choice(("", "Question: ", "Question: "))
     return plain(f"{given.block}\n\n{label}{question.text}", question.answer, question.wanted)
@@ -89,7 +96,7 @@ def make_passages(draw: Draw, count: int) -> Passages:
         subject = _generic_subject(draw) if draw.chance(0.25) else _subject(draw, kind)
         text, told = _passage(draw, subject, passage)
         title = draw.expand("{n}.[txt|pdf|md]: ", n=draw.choice(NOUNS)) if draw.chance(0.1) else ""
-        texts.append(f"[{passage}] {title}{text}")
+        texts.append(f"{title}{text} [{passage}]")
         facts += told
     return Passages("Passages:\n" + "\n".join(texts), tuple(facts))
 
