@@ -27,6 +27,7 @@ MAX_KEPT = 256
 @dataclass(slots=True)
 class _Entry:
     run_id: int
+    key: str
     fingerprint: str
     num_readers: int = 0
     ended_at: float = 0.0
@@ -68,7 +69,7 @@ class DetachedRuns:
                 return entry.run_id
             self._pool.check_room()
             run_id = next(self._ids)
-            self._entries[run_id] = _Entry(run_id, fingerprint, num_readers=1)
+            self._entries[run_id] = _Entry(run_id, key, fingerprint, num_readers=1)
             if key:
                 self._id_of_key[key] = run_id
         self._pool.submit_detached(Job(run_id, lambda: task, lambda _reply, _end: None))
@@ -81,14 +82,11 @@ class DetachedRuns:
             entry.num_readers -= 1
             if entry.num_readers:
                 return
-            if self._has_key(run_id) and self._has_answer(run_id):
+            if entry.key and self._has_answer(run_id):
                 entry.ended_at = time.monotonic()
                 return
             self._drop(entry)
         self._pool.cancel(run_id)
-
-    def _has_key(self, run_id: int) -> bool:
-        return run_id in self._id_of_key.values()
 
     def _has_answer(self, run_id: int) -> bool:
         """A failure is not kept: the same request again is a new try."""
@@ -104,5 +102,5 @@ class DetachedRuns:
 
     def _drop(self, entry: _Entry) -> None:
         self._entries.pop(entry.run_id, None)
-        self._id_of_key = {key: pk for key, pk in self._id_of_key.items() if pk != entry.run_id}
+        self._id_of_key.pop(entry.key, None)
         self._log.forget(entry.run_id)

@@ -24,7 +24,7 @@ from starter.skills.limits import limits
 from starter.skills.markdown import markdown
 from starter.skills.memory import TOPICS, memory, not_told
 from starter.skills.parley_help import parley_help
-from starter.skills.passages import ask, ask_with, make_passages
+from starter.skills.passages import ask, ask_with, some_passages
 from starter.skills.small_talk import goodbye, greeting, small_talk
 from starter.skills.tales import long_tale, tale
 from starter.tables.reader import read_sections
@@ -183,7 +183,7 @@ def _with_passages(draw: Draw, max_exchanges: int) -> Conversation:
     """Passages in the first question's turn or in the system turn, and several questions on them."""
     offer = _weighted(draw, dict(_OFFERS)) if draw.chance(0.12) else Offer(False, False)
     system = system_prompt(draw)
-    given = make_passages(draw, draw.choice((1, 2, 2, 3, 3, 3, 4, 5)))
+    given = some_passages(draw)
     in_system_turn = draw.chance(0.4)
     turns: list[Turn] = [] if in_system_turn else list(ask_with(draw, given).turns)
     for _ in range(draw.between(1, max_exchanges + 1)):

@@ -76,7 +76,12 @@ class Question:
 
 def passages(draw: Draw) -> Exchange:
     """A question with its passages in the user's turn."""
-    return ask_with(draw, make_passages(draw, draw.choice((1, 2, 2, 3, 3, 3, 4, 5))))
+    return ask_with(draw, some_passages(draw))
+
+
+def some_passages(draw: Draw) -> Passages:
+    """One to five passages, mostly three."""
+    return make_passages(draw, draw.choice((1, 2, 2, 3, 3, 3, 4, 5)))
 
 
 def ask_with(draw: Draw, given: Passages) -> Exchange:
