@@ -45,9 +45,10 @@ def numbered(events: list[Event]) -> list[Numbered]:
     return [Numbered(number, event, 0) for number, event in enumerate(events, start=1)]
 
 
-def chat_encoder(*, is_parallel: bool = True) -> ChatEncoder:
-    tools = ClientTools(frozenset({"mine"}), is_parallel)
-    return ChatEncoder(ChatStyle("id", 1, "m", 1, tools, has_logprobs=False, has_usage_chunk=False))
+def chat_encoder(*, is_parallel: bool = True, is_written: bool = False) -> ChatEncoder:
+    tools = ClientTools(frozenset({"mine"}), is_parallel, is_written)
+    shared = {"id": "id", "created": 1, "model": "m", "has_logprobs": False, "has_usage_chunk": False}
+    return ChatEncoder(ChatStyle(**shared, num_choices=1, tools=tools))
 
 
 def response_encoder() -> ResponseEncoder:
@@ -140,8 +141,7 @@ def test_a_failure_is_the_last_word() -> None:
 
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_a_call_that_a_grammar_wrote_is_read(is_whole: bool) -> None:
-    tools = ClientTools(frozenset({"mine"}), is_written=True)
-    encoder = ChatEncoder(ChatStyle("id", 1, "m", 1, tools, has_logprobs=False, has_usage_chunk=False))
+    encoder = chat_encoder(is_written=True)
     text = '<tool_call>\n{"name": "mine","arguments": {"q": 1}}\n</tool_call>'
     pieces: list[Event] = [TextDelta(text[:5]), TextDelta(text[5:] if is_whole else text[5:-3])]
     end = RunFinished("stop" if is_whole else "length")
