@@ -52,6 +52,10 @@ class _LiveRun:
             visible += 1
         return visible
 
+    def is_ending(self) -> bool:
+        """Its last event is on the way into the database, or there."""
+        return not self.is_detached and bool(self.events) and is_terminal(self.events[-1].event)
+
     def wake_readers(self) -> None:
         for reader in list(self.readers):
             reader.wake()
@@ -137,10 +141,11 @@ class EventLog:
         """All events that a reader may see, from number `after` + 1."""
         with self._lock:
             live = self._live.get(run_id)
-            if live is not None:
-                return live.events[after : live.num_visible()]
-        rows = LoggedEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq")
-        return [row.numbered for row in rows]
+            visible = live.events[after : live.num_visible()] if live else []
+        if live and not live.is_ending():
+            return visible
+        # Between the commit of the end and the writer's word of it, the table knows more than the memory.
+        return max(visible, _stored_events(run_id, after), key=len)
 
     async def follow(
         self, run_id: int, after: int = 0, tick_s: float = 15.0
@@ -287,6 +292,11 @@ class EventLog:
             with self._lock:
                 self._live.pop(live.run_id, None)
         live.wake_readers()
+
+
+def _stored_events(run_id: int, after: int) -> list[Numbered]:
+    rows = LoggedEvent.objects.filter(run_id=run_id, seq__gt=after).order_by("seq")
+    return [row.numbered for row in rows]
 
 
 def _row(run_id: int, numbered: Numbered) -> LoggedEvent:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chat.domain.events import Numbered, RunFinished, TextDelta, is_terminal
@@ -192,3 +192,17 @@ def test_the_end_is_stored_in_the_same_transaction_as_what_it_saves(log: EventLo
     run.refresh_from_db()
     assert seen_in_transaction == [True]
     assert run.status == "done"
+
+
+def test_whoever_sees_the_end_in_the_database_reads_all_events(log: EventLog) -> None:
+    run = open_run(log)
+    seen: list[Numbered] = []
+
+    def save() -> None:
+        transaction.on_commit(lambda: seen.extend(log.read(run.pk)))
+
+    log.append(run.pk, TextDelta("a word"))
+    log.finish(run.pk, RunFinished("stop"), save)
+    log.flush()
+
+    assert [numbered.event for numbered in seen] == [TextDelta("a word"), RunFinished("stop")]
