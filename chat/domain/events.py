@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-RunState = Literal["queued", "loading", "reading", "thinking", "writing", "calling", "restarting"]
+RunState = Literal[
+    "queued",
+    "loading",
+    "indexing",
+    "searching",
+    "reading",
+    "thinking",
+    "writing",
+    "calling",
+    "asking",
+    "restarting",
+]
 FinishReason = Literal["stop", "length", "stopped", "tool_calls"]
 
 
@@ -29,19 +40,33 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A passage given to the model under the number `[n]`."""
+    """A passage given to the model under the number `[n]`.
+
+    `start` and `end` are where it stands in the document's text, in characters. The ranks count from 1 and are None
+    where that search did not find the passage; `score` is what they come to together (reciprocal rank fusion).
+    """
 
     n: int
     title: str
     excerpt: str
     document_id: str = ""
+    page: int | None = None
+    start: int = 0
+    end: int = 0
+    lexical_rank: int | None = None
+    vector_rank: int | None = None
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class SourcesFound:
-    """The passages that this answer may draw on."""
+    """All passages that this answer may draw on so far; none when the documents say nothing of it.
+
+    `is_lexical` means that only words were compared, for want of an embedding model.
+    """
 
     sources: tuple[Source, ...]
+    is_lexical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +124,21 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """A call that was started waits for a person's word."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """The word came, or nobody gave it in time: then it is no."""
+
+    call_id: str
+    is_allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReported:
     """Totals over all generations of the run. `cached_tokens` are prompt tokens that were not computed again."""
 
@@ -140,6 +180,8 @@ Event = (
     | TextDelta
     | ToolStarted
     | ToolFinished
+    | ApprovalAsked
+    | ApprovalAnswered
     | UsageReported
     | RunFinished
     | RunFailed
@@ -155,6 +197,8 @@ _KINDS: dict[str, type[Event]] = {
     "text_delta": TextDelta,
     "tool_started": ToolStarted,
     "tool_finished": ToolFinished,
+    "approval_asked": ApprovalAsked,
+    "approval_answered": ApprovalAnswered,
     "usage_reported": UsageReported,
     "run_finished": RunFinished,
     "run_failed": RunFailed,
@@ -192,7 +236,8 @@ def event_to_dict(event: Event) -> dict[str, Any]:
 def event_from_dict(kind: str, data: Mapping[str, Any]) -> Event:
     """Raises: KeyError for an unknown kind, TypeError for missing or unknown fields."""
     if kind == "sources_found":
-        return SourcesFound(tuple(Source(**source) for source in data["sources"]))
+        sources = tuple(Source(**source) for source in data["sources"])
+        return SourcesFound(sources, data.get("is_lexical", False))
     if kind == "text_delta":
         return TextDelta(data["text"], tuple(map(_logprob_from_dict, data.get("logprobs", ()))))
     return _KINDS[kind](**data)

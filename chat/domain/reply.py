@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from chat.domain.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     HistoryTrimmed,
     Numbered,
     ReasoningDelta,
@@ -33,6 +35,9 @@ class ReplyBuilder:
         self.model = ""
         self.state: StatusChanged | None = None
         self.sources: tuple[Source, ...] = ()
+        self.has_searched = False
+        self.is_lexical = False
+        self.approvals: dict[str, bool | None] = {}  # by call; None while the person is asked
         self.num_trimmed = 0
         self.usage: UsageReported | None = None
         self.terminal: Terminal | None = None
@@ -61,7 +66,7 @@ class ReplyBuilder:
             case StatusChanged():
                 self.state = event
             case SourcesFound():
-                self.sources = event.sources
+                self.sources, self.is_lexical, self.has_searched = event.sources, event.is_lexical, True
             case HistoryTrimmed():
                 self.num_trimmed = event.num_messages
             case ReasoningDelta():
@@ -74,6 +79,10 @@ class ReplyBuilder:
                 self.parts.append(
                     ToolResult(event.call_id, event.name, event.content, event.is_error, event.duration_ms)
                 )
+            case ApprovalAsked():
+                self.approvals[event.call_id] = None
+            case ApprovalAnswered():
+                self.approvals[event.call_id] = event.is_allowed
             case UsageReported():
                 self.usage = event
             case RunFinished() | RunFailed():

@@ -3,6 +3,7 @@
 from chat.models.access import Actor
 from chat.models.api_key import ApiKey, Right
 from chat.models.conversation import Conversation, Message
+from chat.models.documents import Chunk, Collection, Document, DocumentStatus, Placement
 from chat.models.feedback import Feedback
 from chat.models.flow import Flow
 from chat.models.run import LoggedEvent, Run, RunStatus
@@ -11,11 +12,16 @@ from chat.models.user import User
 __all__ = [
     "Actor",
     "ApiKey",
+    "Chunk",
+    "Collection",
     "Conversation",
+    "Document",
+    "DocumentStatus",
     "Feedback",
     "Flow",
     "LoggedEvent",
     "Message",
+    "Placement",
     "Right",
     "Run",
     "RunStatus",

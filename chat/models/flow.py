@@ -32,6 +32,14 @@ class Flow(models.Model):
     system_prompt = models.TextField(blank=True, help_text="Empty: the server's own prompt.")
     params = models.JSONField(default=dict, blank=True, help_text="Sampling that differs from the server's.")
     tools = models.JSONField(null=True, blank=True, help_text="Names; none at all: every tool of the server.")
+    collection = models.ForeignKey(
+        "chat.Collection",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        limit_choices_to={"name__isnull": False},
+        help_text="Documents that its answers draw on.",
+    )
     starter_prompts = models.JSONField(default=list, blank=True)
     allowed_origins = models.JSONField(
         default=list, blank=True, help_text="Web origins whose pages may call it."

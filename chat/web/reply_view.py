@@ -13,6 +13,8 @@ from typing import ClassVar, Self, assert_never
 from django.utils.safestring import SafeString
 
 from chat.domain.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     HistoryTrimmed,
     Numbered,
     ReasoningDelta,
@@ -191,6 +193,8 @@ class ReplyView:
         match event:
             case RunStarted() | StatusChanged() | SourcesFound() | HistoryTrimmed() | UsageReported():
                 pass  # the fold has it; the templates ask there
+            case ApprovalAsked() | ApprovalAnswered():
+                pass
             case TextDelta(text) | ReasoningDelta(text):
                 self._write(text)
             case ToolStarted():

@@ -8,9 +8,12 @@ from chat.web.reply_view import ReplyView
 
 _STATES = {
     "loading": "Loading the model",
+    "indexing": "Reading the documents",
+    "searching": "Searching the documents",
     "thinking": "Thinking",
     "writing": "Writing",
     "calling": "Using a tool",
+    "asking": "Waiting for your permission",
     "restarting": "Restarting the engine",
 }
 

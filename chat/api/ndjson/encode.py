@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any, assert_never
 
 from chat.domain.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     Event,
     HistoryTrimmed,
     Numbered,
@@ -76,7 +78,7 @@ class LineEncoder:
                 yield error_chunk(f"{event.message} {event.hint}")
             case RunStarted():
                 self._model = event.model or self._model
-            case SourcesFound() | HistoryTrimmed() | ToolFinished():
+            case SourcesFound() | HistoryTrimmed() | ToolFinished() | ApprovalAsked() | ApprovalAnswered():
                 pass
             case _:
                 assert_never(event)

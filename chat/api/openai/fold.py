@@ -12,6 +12,8 @@ from typing import Any, assert_never
 from chat.api.openai.formats import CALL_END, CALL_START
 from chat.api.openai.tools import Offer
 from chat.domain.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     Event,
     HistoryTrimmed,
     ReasoningDelta,
@@ -90,6 +92,8 @@ class Outcome:
                 | SourcesFound()
                 | HistoryTrimmed()
                 | ToolFinished()
+                | ApprovalAsked()
+                | ApprovalAnswered()
                 | RunFailed()
             ):
                 return []

@@ -9,6 +9,8 @@ from chat.api.prediction import payload
 from chat.api.prediction.chats import Turn
 from chat.api.prediction.framing import Block, Framing
 from chat.domain.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
     Event,
     HistoryTrimmed,
     Numbered,
@@ -75,6 +77,8 @@ class Blocks:
                 yield Block("error", f"{event.message} {event.hint}".strip())
                 yield Block("end", DONE)
             case RunStarted() | StatusChanged() | SourcesFound() | HistoryTrimmed() | ToolFinished():
+                pass
+            case ApprovalAsked() | ApprovalAnswered():
                 pass
             case _:
                 assert_never(event)
