@@ -16,11 +16,13 @@ from chat.engine.pieces import Engine
 from chat.engine.process import EngineProcess
 from chat.engine.registry import ModelFile, ModelRegistry
 from chat.models import Flow
+from chat.retrieval.hits import Found
 from chat.runs.detached import DetachedRuns
 from chat.runs.log import EventLog
 from chat.runs.pool import RunPool
 from chat.runs.runner import Runner
 from chat.runs.service import RunService
+from chat.runs.sources import PassageFinder
 from chat.runs.stored import StoredRun
 from chat.runs.task import Job
 from chat.tools.registry import ToolRegistry
@@ -83,6 +85,16 @@ def close_runtime() -> None:
         runtime.close()
 
 
+class _NoDocuments:
+    """TODO(lead): goes as soon as Retriever (helper E) and Library (helper D) are wired into PassageFinder."""
+
+    def search(self, collection_ids: object, query: str, limit: int) -> Found:
+        return Found()
+
+    def wait(self, collection_ids: object, timeout_s: float, is_cancelled: object) -> bool:
+        return True
+
+
 def _build(conf: ChatConf) -> Runtime:
     log = EventLog()
     tools = ToolRegistry(conf.tools)
@@ -92,7 +104,7 @@ def _build(conf: ChatConf) -> Runtime:
         default_name=conf.default_model,
         start_embedder=lambda file: EmbedderProcess(file.path, _engine_config(conf)),
     )
-    runner = Runner(log, registry, tools)
+    runner = Runner(log, registry, tools, PassageFinder(_NoDocuments(), _NoDocuments()))
 
     def job_of(run_id: int) -> Job:
         stored = StoredRun(run_id, conf, tools)

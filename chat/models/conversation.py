@@ -104,6 +104,11 @@ class Message(models.Model):
         return tuple(part_from_dict(part) for part in self.parts)
 
     @property
+    def is_question(self) -> bool:
+        """A person's turn."""
+        return self.role == self.Role.USER
+
+    @property
     def text(self) -> str:
         """The words for the reader."""
         return text_of(self.content)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from django.db import connections
@@ -46,6 +46,7 @@ from chat.runs.cancel import CancelToken
 from chat.runs.log import EventLog
 from chat.runs.merge import MERGE_WINDOW_S, DeltaMerger
 from chat.runs.prompt import fit, going_on
+from chat.runs.sources import PassageFinder, SourceBook, with_passages
 from chat.runs.task import Job, Task
 from chat.tools.registry import ToolRegistry
 
@@ -111,13 +112,24 @@ class _Round:
     calls: tuple[ToolCall, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """A run's passages so far, and what the search tool asks for more; that adds to the book."""
+
+    book: SourceBook
+    look_up: Callable[[str], str]
+
+
 class Runner:
     """Executes runs; stateless between them, so that one serves all threads."""
 
-    def __init__(self, log: EventLog, registry: ModelRegistry, tools: ToolRegistry) -> None:
+    def __init__(
+        self, log: EventLog, registry: ModelRegistry, tools: ToolRegistry, passages: PassageFinder
+    ) -> None:
         self._log = log
         self._registry = registry
         self._tools = tools
+        self._passages = passages
 
     def execute(self, job: Job, token: CancelToken) -> None:
         """Carry the run to its end. Every failure becomes its last event: nobody is left waiting."""
@@ -145,6 +157,9 @@ class Runner:
         if not journal.reply.model:
             journal.append(RunStarted(model=engine.status().model))
             journal.replay(task.written)
+        documents = self._documents_of(task, journal, token, engine.status().context_tokens)
+        if documents:
+            task = replace(task, request=with_passages(task.request, documents.book.found.sources))
         totals = _Totals()
         try:
             for _ in range(MAX_ROUNDS):
@@ -160,6 +175,23 @@ class Runner:
         finally:
             if totals.usages:
                 journal.append(totals.report())
+
+    def _documents_of(
+        self, task: Task, journal: Journal, token: CancelToken, context_tokens: int
+    ) -> _Documents | None:
+        """The passages for the question, in the log and at hand; None for a run without documents."""
+        if task.search is None:
+            return None
+        book = self._passages.find(
+            task.search,
+            context_tokens=context_tokens,
+            append=journal.append,
+            is_cancelled=lambda: bool(token.reason),
+        )
+        connections.close_all()
+        return _Documents(
+            book, partial(self._passages.look_up, task.search, book, context_tokens=context_tokens)
+        )
 
     def _start_generation(self, task: Task, engine: Engine, journal: Journal) -> Generation:
         if engine.status().state != "ready":

@@ -15,7 +15,7 @@ from django.utils import timezone
 from chat.conf import ChatConf
 from chat.domain.errors import Conflict, InvalidInput
 from chat.domain.messages import ChatMessage, TextPart
-from chat.models import Actor, Conversation, Flow, Message, Run
+from chat.models import Actor, Collection, Conversation, Flow, Message, Run
 from chat.models.conversation import MODEL_MAX_CHARS, TITLE_MAX_CHARS
 from chat.models.run import LIVE
 from chat.runs.pool import RunPool
@@ -53,11 +53,13 @@ class RunService:
         model: str = "",
         flow: Flow | None = None,
         chat: Chat | None = None,
+        documents: Collection | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Run:
         """A new conversation with its first message. The same actor and key again find the same run.
 
-        `flow` answers from now on; `chat` is how a program calls the conversation; `params` as in `post_message`.
+        `flow` answers from now on; `chat` is how a program calls the conversation; `documents` were attached before
+        it began and become its own; `params` as in `post_message`.
         """
         text, model = _checked_text(text), _checked_model(model or (flow.model if flow else ""))
         chat = chat or Chat()
@@ -78,6 +80,10 @@ class RunService:
                     **actor.ownership,
                 )
                 self._add_history(conversation, chat.history)
+                if documents:
+                    Collection.objects.filter(pk=documents.pk, conversation=None).update(
+                        conversation=conversation
+                    )
                 return self._post(conversation, text, key, model, params)
         except Conflict:  # perhaps the same post twice at the same moment
             if run := self._run_of_key(pk, key):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.utils import timezone
 
 from chat.conf import ChatConf
 from chat.domain.errors import Interrupted
-from chat.domain.events import RunFailed, RunFinished, Terminal
+from chat.domain.events import RunFailed, RunFinished, SourcesFound, Terminal
 from chat.domain.messages import part_to_dict
 from chat.domain.reply import ReplyBuilder
-from chat.models import Conversation, Message, Run, RunStatus
+from chat.models import Collection, Conversation, LoggedEvent, Message, Run, RunStatus
 from chat.models.flow import changed_params
 from chat.models.run import LIVE
 from chat.runs.prompt import build_request, history_of
+from chat.runs.sources import Search
 from chat.runs.task import Task
 from chat.tools.registry import ToolRegistry
 
@@ -31,21 +33,49 @@ class StoredRun:
         """Mark the run as begun and gather its task: the server's settings, then the flow's, then the run's own."""
         run = Run.objects.select_related("conversation__flow", "reply").get(pk=self.run_id)
         Run.objects.filter(pk=self.run_id).update(status=RunStatus.RUNNING, started_at=timezone.now())
-        flow = run.conversation.flow
+        flow, history = run.conversation.flow, history_of(run)
         params = flow.sampling(self.conf.params) if flow else self.conf.params
         flow_prompt = flow.system_prompt if flow else ""
         request = build_request(
-            history_of(run),
+            history,
             system_prompt=run.params.get("system_prompt") or flow_prompt or self.conf.system_prompt,
             params=changed_params(params, run.params.get("sampling", {})),
             tools=self.tools.specs(flow.tools if flow else None),
             scope=run.conversation.scope,
         )
-        return Task(request, run.model, written=run.reply.content)
+        return Task(
+            request,
+            run.model,
+            written=run.reply.content,
+            search=_search_for(run, history),
+            can_ask=not run.conversation.chat_id,
+        )
 
     def save(self, reply: ReplyBuilder, end: Terminal) -> None:
         """See `save_end`."""
         save_end(self.run_id, reply, end)
+
+
+def _search_for(run: Run, history: Sequence[Message]) -> Search | None:
+    """In the conversation's own documents and its flow's; None when there are none."""
+    conversation, questions = run.conversation, [message.text for message in history if message.is_question]
+    own = Collection.objects.filter(conversation=conversation, placements__isnull=False)
+    collection_ids = list(own.values_list("pk", flat=True).distinct())
+    if conversation.flow and conversation.flow.collection_id:
+        collection_ids.append(conversation.flow.collection_id)
+    if not collection_ids or not questions:
+        return None
+    earlier = questions[-2] if len(questions) > 1 else ""
+    return Search(
+        tuple(collection_ids), questions[-1], earlier, _known_sources(run) if run.reply.parts else None
+    )
+
+
+def _known_sources(run: Run) -> SourcesFound | None:
+    """What the last run of the same reply found: an answer that goes on keeps its numbers."""
+    logged = LoggedEvent.objects.filter(run__reply=run.reply_id, kind="sources_found").order_by("-pk").first()
+    event = logged.numbered.event if logged else None
+    return event if isinstance(event, SourcesFound) else None
 
 
 def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:

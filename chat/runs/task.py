@@ -9,6 +9,7 @@ from chat.domain.events import Terminal
 from chat.domain.messages import Part
 from chat.domain.params import GenerationRequest
 from chat.domain.reply import ReplyBuilder
+from chat.runs.sources import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Task:
 
     `written` is what an earlier run of the same reply wrote. Calls of `client_tools` end the run with "tool_calls":
     whoever offered them runs them. With `is_trimmed` the oldest messages are left out when all do not fit; without it
-    that is an error.
+    that is an error. `search` finds the passages that the answer draws on. With `can_ask` there is a person who can
+    allow a call.
     """
 
     request: GenerationRequest
@@ -25,6 +27,8 @@ class Task:
     written: tuple[Part, ...] = ()
     client_tools: frozenset[str] = field(default_factory=frozenset)
     is_trimmed: bool = True
+    search: Search | None = None
+    can_ask: bool = False
 
 
 Load = Callable[[], Task]
