@@ -1,4 +1,4 @@
-"""Answering a program by a run that stores nothing: whole, or as a stream. A client that leaves ends the run."""
+"""Answering a program by runs that store nothing: whole, or as a stream. A client that leaves ends them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ import contextlib
 import hashlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Self
 
 from django.http import HttpRequest, StreamingHttpResponse
 
-from chat.domain.errors import InvalidInput, error_from_code
-from chat.domain.events import Event, HistoryTrimmed, RunFailed, RunStarted, StatusChanged
+from chat.domain.errors import ChatError, InvalidInput, error_from_code
+from chat.domain.events import RunFailed
 from chat.domain.reply import ReplyBuilder
 from chat.http.api import followed
 from chat.http.auth import Caller
+from chat.http.first_word import wait_for_first_word
 from chat.http.streaming import Encoder, stream_run
-from chat.runs.log import EventLog
 from chat.runs.task import Task
 from chat.runtime import get_runtime
 
-# A stream begins after this long even when the model has said nothing yet: clients wait for headers, not for ever.
+# A stream begins after this long even when the model has said nothing yet. Loading a large one takes longer.
 MAX_SILENCE_S = 10.0
 MAX_KEY_CHARS = 255
-# While it waits the client should see a stream; in the other states an error may still come before the first word.
-WAITING = ("queued", "loading", "restarting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Idempotency:
     fingerprint: str = ""
 
     @classmethod
-    def of(cls, request: HttpRequest, caller: Caller) -> Idempotency:
+    def of(cls, request: HttpRequest, caller: Caller) -> Self:
         """Raises: InvalidInput for a key that is too long."""
         given = request.headers.get("Idempotency-Key", "")
         if len(given) > MAX_KEY_CHARS:
@@ -48,13 +46,38 @@ class Idempotency:
         return cls(f"{caller.name}:{request.path}:{given}", hashlib.sha256(request.body).hexdigest())
 
 
+class OpenRuns:
+    """Runs of one request that were started, or joined, and must be closed: who leaves early ends them."""
+
+    def __init__(self, tasks: Sequence[Task], idempotency: Idempotency) -> None:
+        """Raises: Overloaded, Conflict; none of the runs is left behind then."""
+        self._detached = get_runtime().detached
+        self._open: list[int] = []
+        self._lock = threading.Lock()
+        try:
+            for number, task in enumerate(tasks):
+                key = f"{idempotency.key}:{number}" if idempotency.key else ""
+                run_id = self._detached.enter(task, key=key, fingerprint=idempotency.fingerprint)
+                self._open.append(run_id)
+        except ChatError:
+            self.close()
+            raise
+        self.ids = tuple(self._open)
+
+    def close(self) -> None:
+        """Leave them; does nothing the second time. Any thread may call."""
+        with self._lock:
+            ids, self._open = self._open, []
+        for run_id in ids:
+            self._detached.leave(run_id)
+
+
 async def whole_reply(task: Task, idempotency: Idempotency) -> ReplyBuilder:
     """Run the task and wait for its end. Raises: Overloaded, Conflict, and what the run failed with."""
-    runtime = get_runtime()
-    with runtime.detached.open(task, key=idempotency.key, fingerprint=idempotency.fingerprint) as run_id:
-        reply = await followed(runtime.log, run_id)
-    if isinstance(reply.terminal, RunFailed):
-        raise _error_of(reply.terminal)
+    with contextlib.closing(OpenRuns([task], idempotency)) as runs:
+        reply = await followed(get_runtime().log, runs.ids[0])
+    if isinstance(end := reply.terminal, RunFailed):
+        raise error_from_code(end.code, end.message, end.hint)
     return reply
 
 
@@ -65,64 +88,32 @@ async def streamed_reply(
 
     Raises: Overloaded, Conflict, and what the run failed with before its first word.
     """
-    runtime = get_runtime()
-    run_id = runtime.detached.enter(task, key=idempotency.key, fingerprint=idempotency.fingerprint)
-    leave = _Once(partial(runtime.detached.leave, run_id))
+    log = get_runtime().log
+    runs = OpenRuns([task], idempotency)
     try:
-        if failure := await _early_failure(runtime.log, run_id):
-            raise _error_of(failure)
+        # In these states the client should see a stream; in the others an error may still come before the first word.
+        await wait_for_first_word(log, runs.ids[0], MAX_SILENCE_S, enough=("queued", "loading", "restarting"))
         response = await stream_run(
-            runtime.log,
-            run_id,
+            log,
+            runs.ids[0],
             encoder,
             after=0,
             content_type=content_type,
-            on_close=leave,
+            on_close=runs.close,
             is_event_by_event=True,
         )
     except BaseException:
-        leave()
+        runs.close()
         raise
-    # A client that leaves before the stream begins: nothing ever asks the response for its content. Not at once: the
-    # garbage collector may be at work inside of `leave` itself.
-    loop = asyncio.get_running_loop()
-    weakref.finalize(response, _soon, loop, leave).atexit = False
+    close_with(response, runs.close)
     return response
 
 
-async def _early_failure(log: EventLog, run_id: int) -> RunFailed | None:
-    """Wait for the first word, or for the failure that comes before it."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(MAX_SILENCE_S), contextlib.aclosing(log.follow(run_id)) as batches:
-            async for batch in batches:
-                for numbered in batch:
-                    if isinstance(numbered.event, RunFailed):
-                        return numbered.event
-                    if _is_worth_a_stream(numbered.event):
-                        return None
-    return None
-
-
-def _is_worth_a_stream(event: Event) -> bool:
-    if isinstance(event, StatusChanged):
-        return event.state in WAITING
-    return not isinstance(event, (RunStarted, HistoryTrimmed))
-
-
-def _error_of(failure: RunFailed) -> Exception:
-    return error_from_code(failure.code, failure.message, failure.hint)
-
-
-class _Once:
-    """Calls a function the first time it is called itself. Thread-safe."""
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        self._function = function
-        self._turn = threading.Lock()
-
-    def __call__(self) -> None:
-        if self._turn.acquire(blocking=False):  # and never gives it back
-            self._function()
+def close_with(response: StreamingHttpResponse, close: Callable[[], None]) -> None:
+    """Call `close` also for a client that leaves before the stream begins: nothing ever asks for its content then."""
+    response._resource_closers.append(close)  # type: ignore[attr-defined]
+    # For one that never gets to the server. Not at once: the garbage collector may be at work inside of `close` itself.
+    weakref.finalize(response, _soon, asyncio.get_running_loop(), close).atexit = False
 
 
 def _soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

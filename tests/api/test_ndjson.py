@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from django.test import AsyncClient
 from chat.models import ApiKey, Flow, Right, User
 from chat.runtime import Runtime
 from tests.api.conftest import ApiServer
-from tests.conftest import long_answers, wait_until
 
 GENERATE = "/v1/generate_response"
 HELLO = [{"role": "user", "content": "Hello!"}]
@@ -267,26 +264,3 @@ class TestStreams:
 
         assert first.content == again.content
         assert other.status_code == 409
-
-    @long_answers
-    async def test_a_stream_that_nobody_reads_ends_its_run(self, runtime: Runtime, api: Api) -> None:
-        response = await api.ask({"model": "tiny", "messages": HELLO, "stream": True})
-        assert runtime.pool.num_live == 1
-
-        del response
-
-        await _eventually(lambda: runtime.pool.num_live == 0)
-
-    @long_answers
-    async def test_a_reader_who_leaves_ends_the_run(self, runtime: Runtime, api: Api) -> None:
-        response = await api.ask({"model": "tiny", "messages": HELLO, "stream": True})
-        stream = aiter(response.streaming_content)
-        await anext(stream)
-
-        await stream.aclose()
-
-        await _eventually(lambda: runtime.pool.num_live == 0)
-
-
-async def _eventually(is_true: Callable[[], bool]) -> None:
-    await asyncio.to_thread(wait_until, is_true)

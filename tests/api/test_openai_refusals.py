@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 import requests
-from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
-from chat.domain.events import RunFinished, TextDelta
 from chat.models import ApiKey, Flow, Right, User
-from chat.runs.log import EventLog
-from chat.runs.merge import DeltaMerger
 from chat.runtime import Runtime
 from tests.api.conftest import ApiServer
 from tests.api.openai_client import CALCULATOR, HELLO, client_in_process
-from tests.conftest import long_answers, wait_until
+from tests.conftest import wait_until
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 GOOD: dict[str, dict[str, Any]] = {
@@ -319,69 +314,3 @@ class TestKeys:
 
         assert told.value.code == "overloaded"
         await asyncio.to_thread(wait_until, lambda: runtime.pool.num_live == 0)
-
-    @long_answers
-    @pytest.mark.parametrize("is_read", [True, False])
-    async def test_a_client_that_leaves_ends_its_runs(
-        self, runtime: Runtime, key: str, is_read: bool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        ends: list[object] = []
-        monkeypatch.setattr(EventLog, "finish", _noting(EventLog.finish, ends))
-        monkeypatch.setattr(DeltaMerger, "push", _unhurried(DeltaMerger.push))
-        body = {"model": "tiny", "messages": HELLO, "stream": True, "n": 3}
-        response = await self.post(CHAT, body, key)
-        if is_read:
-            await anext(aiter(response.streaming_content))
-
-        response.close()  # as the server does when the connection is gone
-
-        await asyncio.to_thread(wait_until, lambda: len(ends) == 3)
-        assert ends == [RunFinished("stopped")] * 3
-
-    @long_answers
-    async def test_one_that_leaves_without_a_stream_does_too(
-        self, runtime: Runtime, key: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        ends: list[object] = []
-        monkeypatch.setattr(EventLog, "finish", _noting(EventLog.finish, ends))
-        monkeypatch.setattr(DeltaMerger, "push", _unhurried(DeltaMerger.push))
-        asking = asyncio.create_task(self.post(CHAT, {"model": "tiny", "messages": HELLO}, key))
-        await asyncio.to_thread(wait_until, lambda: runtime.pool.num_live == 1)
-
-        asking.cancel()  # as Django does with the view when the connection is gone
-
-        await asyncio.to_thread(wait_until, lambda: len(ends) == 1)
-        assert ends == [RunFinished("stopped")]
-
-    @long_answers
-    async def test_an_engine_that_breaks_ends_the_stream_with_an_error(
-        self, runtime: Runtime, key: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        response = await self.post(CHAT, {"model": "tiny", "messages": HELLO, "stream": True}, key)
-        stream = aiter(response.streaming_content)
-        await anext(stream)
-
-        await sync_to_async(runtime.registry.close)()
-        rest = b"".join([piece async for piece in stream]).decode()
-
-        *_, error, done = rest.strip().split("\n\n")
-        assert set(json.loads(error.removeprefix("data: "))["error"]) == {"message", "type", "param", "code"}
-        assert done == "data: [DONE]"
-
-
-def _unhurried(push: Callable[..., None]) -> Callable[..., None]:
-    """So slow that on a busy machine, too, the answer is far from its end when the client leaves."""
-
-    def pushed(merger: DeltaMerger, delta: TextDelta) -> None:
-        time.sleep(0.05)
-        push(merger, delta)
-
-    return pushed
-
-
-def _noting(finish: Callable[..., Any], ends: list[object]) -> Callable[..., Any]:
-    def noted(log: EventLog, run_id: int, event: object, save: object) -> Any:
-        ends.append(event)
-        return finish(log, run_id, event, save)
-
-    return noted

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import uuid
-import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -17,14 +15,15 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from chat.api.openai.errors import broken
-from chat.api.openai.runs import OpenRuns
+from chat.api.openai.runs import follow_all, settle
 from chat.domain.errors import ChatError
 from chat.domain.events import Numbered
 from chat.domain.params import MAX_SEED
 from chat.http.api import json_response
-from chat.http.detached import Idempotency
+from chat.http.detached import Idempotency, OpenRuns, close_with
 from chat.http.turnstile import leave_place
 from chat.runs.task import Task
+from chat.runtime import get_runtime
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ async def answer(request: HttpRequest, parse: Callable[[HttpRequest], Question])
     runs = OpenRuns(question.tasks, question.idempotency)
     try:
         if question.is_stream:
-            await runs.settle()
+            await settle(get_runtime().log, runs.ids)
             return _stream(runs, question.encoder)
         return await _whole(runs, question.encoder)
     except BaseException:
@@ -108,7 +107,7 @@ def _parse_and_let_go(request: HttpRequest, parse: Callable[[HttpRequest], Quest
 
 
 async def _whole(runs: OpenRuns, encoder: AnswerEncoder) -> HttpResponseBase:
-    async for number, batch in runs.follow():
+    async for number, batch in follow_all(get_runtime().log, runs.ids):
         encoder.gather(number, batch)
     runs.close()
     return json_response(encoder.whole())
@@ -119,21 +118,14 @@ def _stream(runs: OpenRuns, encoder: AnswerEncoder) -> StreamingHttpResponse:
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     response["Content-Encoding"] = "identity"
-    response._resource_closers.append(runs.close)  # type: ignore[attr-defined] # when the client leaves, also before the first byte
-    # For one that never gets to the server. Not at once: the garbage collector may be at work inside of `close` itself.
-    weakref.finalize(response, _soon, asyncio.get_running_loop(), runs.close).atexit = False
+    close_with(response, runs.close)
     return response
-
-
-def _soon(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the server has ended
-        loop.call_soon_threadsafe(function)
 
 
 async def _frames(runs: OpenRuns, encoder: AnswerEncoder) -> AsyncIterator[str]:
     """Never lets an exception out: under Daphne that would hang the client and stop the reaper of dead connections."""
     try:
-        async for number, batch in runs.follow():
+        async for number, batch in follow_all(get_runtime().log, runs.ids):
             if not batch:
                 yield ": ping\n\n"
             elif text := encoder.feed(number, batch):

@@ -1,117 +1,61 @@
-"""The runs of one request: several where several choices were asked for. None of them is stored."""
+"""Following the runs of one request together: several where several choices were asked for."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 
-from chat.domain.errors import ChatError, error_from_code
-from chat.domain.events import Numbered, RunFailed, RunStarted, StatusChanged
-from chat.http.detached import Idempotency
+from chat.domain.events import Numbered
+from chat.http.first_word import checked, wait_for_first_word
 from chat.http.streaming import PING_INTERVAL_S
-from chat.runs.task import Task
-from chat.runtime import get_runtime
+from chat.runs.log import EventLog
 
 # How long the status of a stream may wait for the first sign of life, so that a prompt that does not fit is a 400.
-# Loading a large model takes longer than clients wait for headers.
 SETTLE_S = 10.0
 
-_PREPARING = ("loading", "restarting")
+_Arrived = asyncio.Queue[tuple[int, list[Numbered] | None]]
 
 
-class OpenRuns:
-    """Runs that were started, or joined, and must be closed: who leaves early ends them."""
-
-    def __init__(self, tasks: Sequence[Task], idempotency: Idempotency) -> None:
-        """Raises: Overloaded, Conflict; none of the runs is left behind then."""
-        runtime = get_runtime()
-        self._detached = runtime.detached
-        self._log = runtime.log
-        self._ids: list[int] = []
-        self._open: list[int] = []
-        self._lock = threading.Lock()
-        try:
-            for number, task in enumerate(tasks):
-                key = f"{idempotency.key}:{number}" if idempotency.key else ""
-                run_id = self._detached.enter(task, key=key, fingerprint=idempotency.fingerprint)
-                self._open.append(run_id)
-        except ChatError:
-            self.close()
-            raise
-        self._ids = list(self._open)
-
-    def close(self) -> None:
-        """Leave them; does nothing the second time. Any thread may call."""
-        with self._lock:
-            ids, self._open = self._open, []
-        for run_id in ids:
-            self._detached.leave(run_id)
-
-    async def settle(self) -> None:
-        """Wait until each has a place in the engine. Raises: ChatError of one that failed before."""
-        try:
-            async with asyncio.timeout(SETTLE_S):
-                for run_id in self._ids:
-                    await self._settle(run_id)
-        except TimeoutError:
-            return
-
-    async def follow(self) -> AsyncIterator[tuple[int, list[Numbered]]]:
-        """Batches of all runs as they come, each with its run's number; `[]` for a silence.
-
-        Raises: ChatError when a run failed.
-        """
-        if len(self._ids) == 1:
-            async for batch in self._log.follow(self._ids[0], tick_s=PING_INTERVAL_S):
-                yield 0, checked(batch)
-            return
-        arrived: asyncio.Queue[tuple[int, list[Numbered] | None]] = asyncio.Queue()
-        pumps = [
-            asyncio.create_task(self._pump(number, run_id, arrived))
-            for number, run_id in enumerate(self._ids)
-        ]
-        try:
-            num_left = len(pumps)
-            while num_left:
-                number, new = await arrived.get()
-                if new is None:
-                    num_left -= 1
-                else:
-                    yield number, checked(new)
-            await asyncio.gather(*pumps)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-
-    async def _pump(
-        self, number: int, run_id: int, arrived: asyncio.Queue[tuple[int, list[Numbered] | None]]
-    ) -> None:
-        try:
-            async for batch in self._log.follow(run_id, tick_s=PING_INTERVAL_S):
-                arrived.put_nowait((number, batch))
-        finally:
-            arrived.put_nowait((number, None))
-
-    async def _settle(self, run_id: int) -> None:
-        async with aclosing(self._log.follow(run_id)) as batches:
-            async for batch in batches:
-                if any(_is_under_way(numbered) for numbered in checked(batch)):
-                    return
+async def settle(log: EventLog, run_ids: Sequence[int]) -> None:
+    """Wait until each has a place in the engine. Raises: ChatError of one that failed before."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_S
+    for run_id in run_ids:
+        limit_s = deadline - asyncio.get_running_loop().time()
+        await wait_for_first_word(
+            log, run_id, limit_s, enough=("queued", "reading", "thinking", "writing", "calling")
+        )
 
 
-def checked(batch: list[Numbered]) -> list[Numbered]:
-    """The batch. Raises: ChatError when the run failed in it."""
-    if batch and isinstance(end := batch[-1].event, RunFailed):
-        raise error_from_code(end.code, end.message, end.hint)
-    return batch
+async def follow_all(log: EventLog, run_ids: Sequence[int]) -> AsyncIterator[tuple[int, list[Numbered]]]:
+    """Batches of all runs as they come, each with its run's number; `[]` for a silence.
+
+    Raises: ChatError when a run failed.
+    """
+    if len(run_ids) == 1:
+        async for batch in log.follow(run_ids[0], tick_s=PING_INTERVAL_S):
+            yield 0, checked(batch)
+        return
+    arrived: _Arrived = asyncio.Queue()
+    pumps = [
+        asyncio.create_task(_pump(log, run_id, number, arrived)) for number, run_id in enumerate(run_ids)
+    ]
+    try:
+        num_left = len(pumps)
+        while num_left:
+            number, new = await arrived.get()
+            if new is None:
+                num_left -= 1
+            else:
+                yield number, checked(new)
+        await asyncio.gather(*pumps)
+    finally:
+        for pump in pumps:
+            pump.cancel()
 
 
-def _is_under_way(numbered: Numbered) -> bool:
-    match numbered.event:
-        case RunStarted():
-            return False
-        case StatusChanged(state=state):
-            return state not in _PREPARING
-    return True
+async def _pump(log: EventLog, run_id: int, number: int, arrived: _Arrived) -> None:
+    try:
+        async for batch in log.follow(run_id, tick_s=PING_INTERVAL_S):
+            arrived.put_nowait((number, batch))
+    finally:
+        arrived.put_nowait((number, None))

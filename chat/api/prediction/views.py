@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
@@ -17,8 +15,9 @@ from chat.api.prediction.encode import PredictionEncoder
 from chat.api.prediction.framing import Framing, framing_of
 from chat.api.prediction.payload import whole_reply
 from chat.domain.errors import error_from_code
-from chat.domain.events import HistoryTrimmed, RunFailed, RunStarted, StatusChanged
+from chat.domain.events import RunFailed
 from chat.http.api import followed, json_response
+from chat.http.first_word import wait_for_first_word
 from chat.http.openapi import documented
 from chat.http.streaming import cursor_of, stream_run
 from chat.http.turnstile import leave_place
@@ -37,9 +36,8 @@ async def prediction(request: HttpRequest, flow: Flow, framing: str) -> HttpResp
     asked, turn = await sync_to_async(begin_turn)(request, flow)
     leave_place(request)
     if asked.is_streaming:
-        preface = (
-            "" if await _has_word(turn) else chosen.ping
-        )  # headers must not wait for a model to be loaded
+        has_begun = await wait_for_first_word(get_runtime().log, turn.run_id, MAX_PEEK_S)
+        preface = "" if has_begun else chosen.ping  # headers must not wait for a model to be loaded
         response: HttpResponseBase = await _stream(turn, chosen, after=0, preface=preface)
     else:
         response = await _whole(turn)
@@ -93,25 +91,6 @@ async def _one_by_one(texts: AsyncIterator[bytes], end: bytes, preface: bytes) -
             yield block + end
         if rest:
             yield rest
-
-
-async def _has_word(turn: Turn) -> bool:
-    """Wait for the first word, not for ever. Raises: ChatError when the run fails before it."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(MAX_PEEK_S), contextlib.aclosing(_events_of(turn)) as events:
-            async for event in events:
-                if isinstance(event, RunFailed):
-                    raise error_from_code(event.code, event.message, event.hint)
-                if not isinstance(event, (RunStarted, HistoryTrimmed, StatusChanged)):
-                    return True
-    return False
-
-
-async def _events_of(turn: Turn) -> AsyncGenerator[object]:
-    async with contextlib.aclosing(get_runtime().log.follow(turn.run_id)) as batches:
-        async for batch in batches:
-            for numbered in batch:
-                yield numbered.event
 
 
 def _header_safe(text: str) -> str:
