@@ -6,12 +6,15 @@ Knows no tokens and no llama.cpp. The template is a stranger's program: `templat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 from chat.domain.errors import TemplateFailed
 from chat.domain.messages import ChatMessage, ToolSpec
-from chat.engine.template_dialect import Dialect, TemplateDict, find_dialect
+from chat.engine.call_writer import WRITERS, WriteCalls, as_json, tagged_calls
+from chat.engine.families import family_of
+from chat.engine.template_dialect import USER, Dialect, TemplateDict, find_dialect, find_no_tools
 from chat.engine.template_messages import template_messages, template_tools
 from chat.engine.template_sandbox import TemplateSandbox
 
@@ -29,11 +32,15 @@ PLAIN_TEMPLATE = (
 )
 PLAIN_STOP_STRINGS = ("\nUser:",)
 
+_FIREFUNCTION_SIGN = "functools["  # Firefunction's template takes its tools as text, under another name
+
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
     sandbox: TemplateSandbox
     dialect: Dialect
+    no_tools: Sequence[TemplateDict] | None
+    write_calls: WriteCalls
 
 
 class ChatTemplate:
@@ -57,33 +64,52 @@ class ChatTemplate:
         ready = self._ready
         if isinstance(ready, TemplateFailed):
             raise TemplateFailed(ready.message, hint=ready.hint) from ready
-        dicts = template_messages(messages, tools, ready.dialect)
-        return self._render(ready.sandbox, dicts, template_tools(tools, ready.dialect))
+        try:
+            return self._render_as(messages, tools, ready, ready.dialect)
+        except TemplateFailed:
+            if not (tools and ready.dialect.takes_tools):
+                raise
+        # A few templates understand some schemas only: such tools are described in words.
+        return self._render_as(messages, tools, ready, replace(ready.dialect, takes_tools=False))
 
     @cached_property
     def _ready(self) -> _Ready | TemplateFailed:
         """A failure is kept too: a hostile template is tried once."""
         try:
             sandbox = TemplateSandbox(self.source)
+            no_tools = find_no_tools(lambda tools: self._render(sandbox, [USER], tools))
             dialect = find_dialect(
-                lambda messages, tools: self._render(sandbox, messages, tools), self.source
+                lambda messages, tools: self._render(sandbox, messages, tools or no_tools), self.source
             )
         except TemplateFailed as exc:
             return exc
-        return _Ready(sandbox, dialect)
+        writer = WRITERS.get(family_of(self.source))
+        if not dialect.takes_calls and writer is None:
+            dialect = replace(dialect, takes_tools=False)
+        return _Ready(sandbox, dialect, no_tools, writer or tagged_calls)
+
+    def _render_as(
+        self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], ready: _Ready, dialect: Dialect
+    ) -> str:
+        dicts = template_messages(messages, tools, dialect, ready.write_calls)
+        return self._render(ready.sandbox, dicts, template_tools(tools, dialect) or ready.no_tools)
 
     def _render(
         self, sandbox: TemplateSandbox, messages: Sequence[TemplateDict], tools: Sequence[TemplateDict] | None
     ) -> str:
-        return sandbox.render(
-            {
-                "messages": messages,
-                "tools": tools or None,
-                "add_generation_prompt": True,
-                "bos_token": self._bos_token,
-                "eos_token": self._eos_token,
+        variables: dict[str, object] = {
+            "messages": messages,
+            "tools": tools,
+            "add_generation_prompt": True,
+            "bos_token": self._bos_token,
+            "eos_token": self._eos_token,
+        }
+        if _FIREFUNCTION_SIGN in self.source:
+            variables |= {
+                "functions": as_json(tools or []),
+                "datetime": f"{datetime.now().astimezone():%B %d, %Y}",
             }
-        )
+        return sandbox.render(variables)
 
 
 def template_source(chat_template: str | None, has_token: Callable[[str], bool]) -> str:

@@ -25,6 +25,11 @@ class Detokenizer:
         """Text that is now certain, maybe none. Bytes that can never become a character turn into U+FFFD."""
         return "" if self.is_stopped else self._release(self._decoder.decode(self._token_bytes(token)))
 
+    @property
+    def pending(self) -> bytes:
+        """What is held back now."""
+        return self._held.encode("utf-8", "replace") + self._decoder.getstate()[0]
+
     def flush(self) -> str:
         """What was held back, at the end of the reply: half a character becomes U+FFFD."""
         if self.is_stopped:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from chat.domain.errors import ChatError, EngineFailed
 from chat.engine.child import EngineChild
 from chat.engine.config import EngineConfig
+from chat.engine.pieces import EngineState
 from chat.engine.restarts import RestartPolicy
 from chat.engine.wire import Embedded, EmbedderLoaded, EmbedTexts, LoadEmbedder, LoadFailed
 
@@ -58,8 +59,19 @@ class Embedder(Protocol):
         """End it; waiting calls fail."""
 
 
+class LoadableEmbedder(Embedder, Protocol):
+    """One that can be brought into memory before its first text."""
+
+    @property
+    def state(self) -> EngineState:
+        """A snapshot; never blocks. "stopped" before it was first asked for."""
+
+    def load(self) -> None:
+        """Begin to load the model; never blocks. What goes wrong is logged, and told to the next call."""
+
+
 class EmbedderProcess:
-    """An `Embedder` in a supervised child. One thread of ours talks to the child, one call after the other."""
+    """A `LoadableEmbedder` in a supervised child. One thread of ours talks to the child, one call after the other."""
 
     def __init__(self, path: Path, config: EngineConfig) -> None:
         self.model = path.stem
@@ -67,6 +79,7 @@ class EmbedderProcess:
         self._config = config
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._child: EngineChild | None = None
+        self._state: EngineState = "stopped"
         self._dim = 0
         self._lock = threading.Lock()
         self._is_closed = False
@@ -87,6 +100,17 @@ class EmbedderProcess:
         child = self._child
         return child.pid if child else None
 
+    @property
+    def state(self) -> EngineState:
+        """See `LoadableEmbedder.state`."""
+        return self._state
+
+    def load(self) -> None:
+        """See `LoadableEmbedder.load`."""
+        if self._state in ("stopped", "failed"):
+            self._state = "loading"
+        self._put(()).answer.add_done_callback(self._note_failure)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
         parts = [self._call(part) for part in _parts(texts)]
@@ -103,12 +127,19 @@ class EmbedderProcess:
         self._thread.join(CLOSE_TIMEOUT_S)
 
     def _call(self, texts: tuple[str, ...]) -> Vectors:
+        return self._put(texts).answer.result()
+
+    def _put(self, texts: tuple[str, ...]) -> _Call:
         call = _Call(texts)
         with self._lock:
             if self._is_closed:
                 raise _closed()
             self._calls.put(call)
-        return call.answer.result()
+        return call
+
+    def _note_failure(self, answer: Future[Vectors]) -> None:
+        if error := answer.exception():
+            logger.warning("%s is not loaded: %s", self._path.name, error)
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
@@ -149,12 +180,21 @@ class EmbedderProcess:
 
     def _start(self) -> EngineChild:
         """A child that has loaded the model. Raises: ChatError."""
+        try:
+            self._dim = self._load_patiently().dim
+        except ChatError:
+            self._state = "failed"
+            raise
+        assert self._child is not None, "what was loaded is there"
+        self._state = "ready"
+        return self._child
+
+    def _load_patiently(self) -> EmbedderLoaded:
+        """Raises: ChatError."""
         restarts = RestartPolicy(self._path.name)
         while True:
             if report := self._load(use_extra_bufts=False if restarts.must_avoid_extra_bufts else None):
-                self._dim = report.dim
-                assert self._child is not None, "what was loaded is there"
-                return self._child
+                return report
             exit_status = self._end_child()
             self._check_open()
             if error := restarts.record_load_crash(exit_status):
@@ -166,6 +206,7 @@ class EmbedderProcess:
         with self._lock:
             self._check_open()
             child = self._child = EngineChild(self._path.name)
+        self._state = "loading"
         chosen = self._config.use_extra_bufts if use_extra_bufts is None else use_extra_bufts
         child.send(LoadEmbedder(self._path, replace(self._config, use_extra_bufts=chosen)))
         try:
@@ -179,6 +220,7 @@ class EmbedderProcess:
 
     def _end_child(self) -> int:
         child, self._child = self._child, None
+        self._state = "stopped"
         return child.end() if child else 0
 
     def _check_open(self) -> None:

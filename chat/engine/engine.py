@@ -17,6 +17,7 @@ from chat.engine.config import EngineConfig
 from chat.engine.generation import GenerationTable, Job, QueuedGeneration, Update
 from chat.engine.loading import load_model
 from chat.engine.pieces import EngineState, EngineStatus, StatePiece
+from chat.engine.prompt_trace import PromptSpan
 from chat.engine.step_loop import Deliver, StepLoop
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,10 @@ class LlamaEngine:
     def count_tokens(self, request: GenerationRequest) -> int:
         """See `Engine.count_tokens`; runs on the caller's thread."""
         return self._loaded().count_tokens(request)
+
+    def trace_prompt(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
+        """See `Engine.trace_prompt`; runs on the caller's thread."""
+        return self._loaded().trace_prompt(request)
 
     def wait_until_loaded(self) -> int:
         """Blocks; returns the context of a slot in tokens.

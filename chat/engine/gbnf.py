@@ -40,21 +40,22 @@ _REPEATS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
 @lru_cache(maxsize=16)
-def parse_grammar(text: str) -> Grammar:
+def parse_grammar(text: str, max_symbols: int = MAX_SYMBOLS) -> Grammar:
     """The grammar that `text` describes, with the rule `root` for a whole reply.
 
     Raises: InvalidInput naming the line, for what is no GBNF, too large, or fits no text at all.
     """
     if len(text) > MAX_CHARS:
         raise InvalidInput(f"The grammar has {len(text):,} characters; at most {MAX_CHARS:,} are allowed.")
-    return _Parser(text).parse()
+    return _Parser(text, max_symbols).parse()
 
 
 class _Parser:
     """One pass over the tokens of a grammar; rules are numbered in the order in which they are first named."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, max_symbols: int) -> None:
         self._tokens = self._split(text)
+        self._max_symbols = max_symbols
         self._place = 0
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
@@ -174,7 +175,7 @@ class _Parser:
 
     def _count(self, num_symbols: int) -> None:
         self._num_symbols += num_symbols
-        if self._num_symbols > MAX_SYMBOLS:
+        if self._num_symbols > self._max_symbols:
             self._fail("the grammar becomes too large here. Repeat fewer times.")
 
     def _read_item(self, name: str, depth: int) -> Alternative | None:

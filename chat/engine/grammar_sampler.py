@@ -5,6 +5,7 @@ Source: llama.cpp, common/sampling.cpp: testing one token costs next to nothing,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -25,14 +26,22 @@ _NO_BYTE = 256
 
 
 class Vocabulary:
-    """The bytes that tokens begin with, and which tokens end a reply; read when first needed, for all replies."""
+    """The bytes that tokens begin with, and which tokens end a reply; read when first needed, for all replies.
 
-    def __init__(self, backend: Backend) -> None:
+    Control tokens write nothing, but for those that spell a part of one of the `marks`.
+    """
+
+    def __init__(self, backend: Backend, marks: Sequence[str] = ()) -> None:
         self._backend = backend
+        self._spoken = frozenset(
+            word.encode() for word in backend.control_words if word and any(word in mark for mark in marks)
+        )
 
     def bytes_of(self, token: int) -> bytes:
-        """What the token writes; nothing for control tokens, which no text is made of."""
-        return b"" if self._backend.is_control_token(token) else self._backend.token_bytes(token)
+        """What the token writes."""
+        data = self._backend.token_bytes(token)
+        is_silent = self._backend.is_control_token(token) and data not in self._spoken
+        return b"" if is_silent else data
 
     def is_end(self, token: int) -> bool:
         """True when the token ends a reply."""

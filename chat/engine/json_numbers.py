@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 MAX_DIGITS = 16  # what a double holds
 _LARGEST = 10**MAX_DIGITS - 1
@@ -35,6 +36,25 @@ def numbers(low: Bound, high: Bound) -> list[str]:
     if not found:
         raise NoNumber("no whole number is between its bounds: that is not supported.")
     return found
+
+
+def stricter_bound(inclusive: Any, exclusive: Any, stricter: Any) -> Bound:
+    """The stricter of the two bounds of a schema. Draft 4 has a boolean `exclusive`. Raises: NoNumber."""
+    if isinstance(exclusive, bool):
+        return None if inclusive is None else (inclusive, exclusive)
+    bounds = [
+        (value, is_left_out)
+        for value, is_left_out in ((inclusive, False), (exclusive, True))
+        if value is not None
+    ]
+    for value, _ in bounds:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise NoNumber("a bound must be a number.")
+    if len(bounds) < 2:
+        return bounds[0] if bounds else None
+    if inclusive == exclusive:
+        return exclusive, True
+    return bounds[0] if stricter(inclusive, exclusive) == inclusive else bounds[1]
 
 
 def _whole(low: Bound, high: Bound) -> tuple[int, int]:

@@ -27,6 +27,12 @@ class JsonScan:
         self._position = len(text)
         return None
 
+    def is_in_string(self, text: str) -> bool:
+        """True when the text ends inside a string; it may hold several objects."""
+        while self.find_end(text) is not None:
+            pass
+        return self._is_in_string
+
     def _closes(self, mark: str) -> bool:
         if mark == '"':
             self._is_in_string = not self._is_in_string

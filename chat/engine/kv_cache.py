@@ -53,7 +53,7 @@ class KvCache:
         target = self._slots.lowest_free()
         assert target is not None, "the caller asks has_free_slot first"
         wanted = sequence.wanted_prefix()
-        source = self._find(wanted)
+        source = None if sequence.is_alone else self._find(wanted)
         self._make_room(target, source)
         length = self._fill(target, source)
         self._slots.claim(target.id, sequence)
@@ -61,6 +61,7 @@ class KvCache:
         if (
             MIN_SHARED_TOKENS <= sequence.num_shared < len(sequence.token_ids)
             and length < sequence.num_shared
+            and not sequence.is_alone
         ):
             sequence.checkpoint = sequence.num_shared
         return target.id

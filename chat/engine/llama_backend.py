@@ -26,9 +26,21 @@ _PIECE_BYTES = 256
 
 
 class LlamaBackend:
-    """A model and its context; `close` frees both. See `Backend` for the calls."""
+    """A model and its context; `close` frees both. See `Backend` for the calls.
 
-    def __init__(self, model: Any, context: Any, threads: ThreadGovernor, *, context_tokens: int) -> None:
+    With `is_exact` the logits of a token do not depend on what is computed beside it, nor on how the text before it was
+    cut into chunks. llama.cpp multiplies by one row with other sums than by several: no row is computed alone then.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        context: Any,
+        threads: ThreadGovernor,
+        *,
+        context_tokens: int,
+        is_exact: bool = False,
+    ) -> None:
         self._model = model
         self._context = context
         self._threads = threads
@@ -45,7 +57,9 @@ class LlamaBackend:
         self.begin_text = self._text(library.llama_vocab_bos(self._vocab))
         self.end_text = self._text(library.llama_vocab_eos(self._vocab))
         self._pieces: dict[int, bytes] = {}
-        self._batch = _BatchBuffers(self.max_batch_tokens)
+        self._is_exact = is_exact and self.can_drop_tail
+        row_tokens = int(library.llama_n_ubatch(context)) if self._is_exact else None
+        self._batch = _BatchBuffers(self.max_batch_tokens + self.num_slots, row_tokens)
         self._abort_flag, self._abort_callback = abort_flag()
         library.llama_set_abort_callback(
             context, self._abort_callback, ctypes.cast(self._abort_flag, ctypes.c_void_p)
@@ -76,6 +90,32 @@ class LlamaBackend:
 
     def decode(self, chunks: Rows[Chunk]) -> Logits:
         """See `Backend.decode`."""
+        return self._decode_exactly(chunks) if self._is_exact else self._decode_together(chunks)
+
+    def _decode_exactly(self, chunks: Rows[Chunk]) -> Logits:
+        """Each prompt by itself: llama.cpp cuts sequences of different lengths into parts, some of one row."""
+        writing = [chunk for chunk in chunks if len(chunk.token_ids) == 1]
+        groups = [writing] if writing else []
+        groups += [[chunk] for chunk in chunks if len(chunk.token_ids) > 1]
+        rows: dict[int, Logits] = {}
+        try:
+            for group in groups:
+                logits = self._decode_together(group)
+                slots = [chunk.slot for chunk in group if chunk.wants_logits]
+                rows |= {slot: row.copy() for slot, row in zip(slots, logits, strict=True)}
+                self._drop_twins(group)
+        except (BatchAborted, BatchTooLarge):
+            for chunk in chunks:
+                self.drop_tail(chunk.slot, chunk.start)
+            raise
+        wanted = [rows[chunk.slot] for chunk in chunks if chunk.wants_logits]
+        return np.stack(wanted) if wanted else np.empty((0, self.vocab_size), dtype=np.float32)
+
+    def _drop_twins(self, chunks: Rows[Chunk]) -> None:
+        for chunk in chunks:
+            self.drop_tail(chunk.slot, chunk.start + len(chunk.token_ids))
+
+    def _decode_together(self, chunks: Rows[Chunk]) -> Logits:
         num_rows = self._batch.fill(chunks)
         self._abort_flag[0] = b"\0"
         status = self._compute(chunks)
@@ -127,7 +167,7 @@ class LlamaBackend:
     def _compute(self, chunks: Rows[Chunk]) -> int:
         """llama_decode, on as many threads as is best now. A trial of another number is broken off when it is slow."""
         num_tokens = self._batch.batch.n_tokens
-        kind = len(chunks) if num_tokens == len(chunks) else 0
+        kind = len(chunks) if all(len(chunk.token_ids) == 1 for chunk in chunks) else 0
         plan = self._threads.plan(kind, num_tokens)
         library.llama_set_n_threads(self._context, plan.num_threads, plan.num_threads)
         started_at = time.perf_counter()
@@ -181,7 +221,9 @@ class LlamaBackend:
 class _BatchBuffers:
     """A llama_batch over numpy arrays: filled by slices, allocated once, kept alive as long as the batch."""
 
-    def __init__(self, max_tokens: int) -> None:
+    def __init__(self, max_tokens: int, row_tokens: int | None) -> None:
+        """`row_tokens` is how many tokens of a chunk are computed at once, where none may be computed alone."""
+        self._row_tokens = row_tokens
         self._tokens = np.zeros(max_tokens, dtype=np.int32)
         self._positions = np.zeros(max_tokens, dtype=np.int32)
         self._slots = np.zeros(max_tokens, dtype=np.int32)
@@ -201,8 +243,17 @@ class _BatchBuffers:
             self._positions[start:end] = np.arange(chunk.start, chunk.start + end - start)
             self._slots[start:end] = chunk.slot
             self._wants_logits[end - 1] = chunk.wants_logits
+            if self._row_tokens and (end - start) % self._row_tokens == 1:
+                self._add_twin(end)
+                end += 1
         self.batch.n_tokens = end
         return sum(chunk.wants_logits for chunk in chunks)
+
+    def _add_twin(self, at: int) -> None:
+        """Once more the last token, at the next place, where nothing looks at it."""
+        self._tokens[at] = self._tokens[at - 1]
+        self._positions[at] = self._positions[at - 1] + 1
+        self._slots[at] = self._slots[at - 1]
 
     def _view(self) -> Any:
         batch = library.llama_batch()

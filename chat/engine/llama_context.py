@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from chat.domain.errors import OutOfMemory
 from chat.engine.config import EngineConfig
-from chat.engine.gguf import GgufMetadata
 from chat.engine.llama_library import is_null, library, log, thread_count
 
-DEFAULT_CONTEXT_TOKENS = 8192
-MIN_CONTEXT_TOKENS = 256
 MAX_BATCH_TOKENS = 512
 # Prefill is no faster with larger ones on a CPU, and each doubling doubles the compute buffers.
 CPU_UBATCH_TOKENS = 128
-# Of the memory that is free now; the rest is for the computation, the prefix cache and everybody else.
-KV_MEMORY_SHARE = 0.4
 
 _FLASH_ATTENTION_AUTO, _FLASH_ATTENTION_OFF, _FLASH_ATTENTION_ON = -1, 0, 1
 VALUE_TYPES = {"f16": 1, "q8_0": 8}
@@ -49,16 +42,6 @@ def default_settings(model: Any) -> AttentionSettings:
 def head_size(model: Any) -> int:
     """Width of one attention head, the same for all layers of nearly all models."""
     return int(library.llama_model_n_embd(model)) // max(1, int(library.llama_model_n_head(model)))
-
-
-def tokens_per_slot(metadata: GgufMetadata, config: EngineConfig) -> int:
-    """The context that each slot gets: what was asked for, bounded by the model and by memory."""
-    wanted = config.context_tokens or DEFAULT_CONTEXT_TOKENS
-    wanted = min(wanted, metadata.context_tokens or wanted)
-    budget_bytes = min(config.kv_cache_bytes, int(_free_memory_bytes() * KV_MEMORY_SHARE))
-    bytes_per_token = config.num_slots * metadata.kv_bytes_per_token
-    affordable = budget_bytes // bytes_per_token if bytes_per_token else wanted
-    return max(min(MIN_CONTEXT_TOKENS, wanted), min(wanted, affordable))
 
 
 def open_context(model: Any, config: EngineConfig, num_tokens: int, settings: AttentionSettings) -> Any:
@@ -92,13 +75,3 @@ def _apply(params: Any, settings: AttentionSettings, config: EngineConfig) -> No
     params.flash_attn_type = _FLASH_ATTENTION_ON if settings.has_flash_attention else _FLASH_ATTENTION_OFF
     params.type_k = VALUE_TYPES[settings.key_type]
     params.type_v = VALUE_TYPES[settings.value_type]
-
-
-def _free_memory_bytes() -> int:
-    """What Linux says can be had without swapping; half of all memory elsewhere."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    fields = dict(line.split(":") for line in lines)
-    return int(fields["MemAvailable"].split()[0]) * 1024

@@ -12,12 +12,13 @@ from chat.domain.messages import ChatMessage
 from chat.engine.backend import Backend, BatchAborted, Chunk
 from chat.engine.chat_template import ChatTemplate, template_source
 from chat.engine.config import MIB, EngineConfig
+from chat.engine.families import family_of
 from chat.engine.gguf import GgufMetadata, read_metadata
 from chat.engine.llama_backend import LlamaBackend
-from chat.engine.llama_context import PLAIN_SETTINGS, open_context, tokens_per_slot
+from chat.engine.llama_context import PLAIN_SETTINGS, open_context
 from chat.engine.llama_library import library, open_model, thread_count
+from chat.engine.memory import machine_memory, tokens_per_slot
 from chat.engine.threads import ThreadGovernor
-from chat.engine.tool_calls import family_of
 from chat.engine.tuning import tuned_settings
 
 # A step of a smaller model takes less time than its threads need to wait for each other on a busy machine.
@@ -52,13 +53,19 @@ def load_model(path: Path, config: EngineConfig) -> LoadedModel:
 
 def _open_backend(path: Path, metadata: GgufMetadata, config: EngineConfig) -> LlamaBackend:
     model = open_model(path, config)
-    num_tokens = tokens_per_slot(metadata, config)
+    num_tokens = tokens_per_slot(metadata, config, machine_memory().free_bytes)
     try:
         context = _open_context(model, metadata, config, num_tokens)
     except BaseException:
         library.llama_model_free(model)
         raise
-    backend = LlamaBackend(model, context, _threads_for(metadata, config), context_tokens=num_tokens)
+    backend = LlamaBackend(
+        model,
+        context,
+        _threads_for(metadata, config),
+        context_tokens=num_tokens,
+        is_exact=metadata.size_bytes < SMALL_MODEL_BYTES and not config.gpu_layers,
+    )
     _warm_up(backend)
     return backend
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chat.domain.errors import ModelError, ModelUnreadable, ModelUnsupported
+from chat.domain.errors import ModelError, ModelNotFound, ModelUnreadable, ModelUnsupported
+from chat.engine.checksums import note_checksums
 from chat.engine.gguf import GgufMetadata, Purpose, read_metadata
 
 SUFFIX = ".gguf"
@@ -50,14 +51,26 @@ class ModelFile:
 class ModelInfo:
     """One entry of the folder: either `file`, or the `error` that keeps it from chatting.
 
-    What turns text into vectors is an `embedder`; its `error` is for whoever wants to chat with it.
+    What turns text into vectors is an `embedder`; its `error` is for whoever wants to chat with it. A split model
+    has more than one state.
     """
 
     name: str
     path: Path
+    states: tuple[FileState, ...]
     file: ModelFile | None = None
     error: ModelError | None = None
     embedder: ModelFile | None = None
+
+    @property
+    def usable(self) -> ModelFile | None:
+        """What chats or makes vectors."""
+        return self.file or self.embedder
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(state.size_bytes for state in self.states)
 
 
 class ModelFolder:
@@ -75,6 +88,27 @@ class ModelFolder:
         for state in states:
             groups.setdefault(_group_of(state.path), []).append(state)
         return [self._describe(group) for group in groups.values()]
+
+    def find(self, name: str) -> ModelInfo:
+        """Raises: ModelNotFound naming those that can chat."""
+        models = {model.name: model for model in self.scan()}
+        if name not in models:
+            known = ", ".join(name for name, model in models.items() if model.file) or "none"
+            raise ModelNotFound(
+                f"There is no model “{name}”.", hint=f"Choose another model. There are: {known}."
+            )
+        return models[name]
+
+    def remove(self, name: str) -> None:
+        """Delete its files. Raises: ModelNotFound; ModelError when a file cannot be deleted."""
+        for state in self.find(name).states:
+            try:
+                state.path.unlink(missing_ok=True)
+            except OSError as exc:
+                reason = (exc.strerror or "unknown error").lower()
+                hint = "Check who may write to the models folder."
+                raise ModelError(f"{state.path.name} cannot be deleted: {reason}.", hint=hint) from exc
+        note_checksums(self.path, {})
 
     def _states(self) -> Iterator[FileState]:
         try:
@@ -94,12 +128,12 @@ class ModelFolder:
             if metadata.purpose != "chat":
                 is_embedder = metadata.purpose == "embedding" and metadata.num_vocabulary > 0
                 error = ModelUnsupported(f"{path.name} {_REASONS[metadata.purpose]}")
-                return ModelInfo(name, path, error=error, embedder=file if is_embedder else None)
+                return ModelInfo(name, path, file.states, error=error, embedder=file if is_embedder else None)
             if not metadata.num_vocabulary:
                 raise ModelUnreadable(f"{path.name} has no vocabulary.", hint="Choose another model.")
         except ModelError as exc:
-            return ModelInfo(name, path, error=exc)
-        return ModelInfo(name, path, file=file)
+            return ModelInfo(name, path, tuple(states), error=exc)
+        return ModelInfo(name, path, file.states, file=file)
 
     def _metadata(self, state: FileState) -> GgufMetadata:
         found = self._read[state]

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from chat.domain.events import RunState, TokenLogprob
 from chat.domain.messages import ToolCall
 from chat.domain.params import GenerationRequest
+from chat.engine.prompt_trace import PromptSpan
 
 EndReason = Literal["stop", "length", "stopped", "tool_calls"]
 
@@ -112,6 +113,9 @@ class Engine(Protocol):
 
         Raises: ChatError when the model cannot be loaded or its template fails.
         """
+
+    def trace_prompt(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
+        """The prompt of a conversation as the model reads it, with where each stretch comes from. As `count_tokens`."""
 
     def status(self) -> EngineStatus:
         """A snapshot; never blocks."""

@@ -9,6 +9,7 @@ class PlainParser:
     """The same calls as `ToolCallParser`; no markers mean anything."""
 
     is_thinking = False
+    open_call = None
 
     def skip(self, text: str) -> None:
         """Nothing depends on what was delivered before."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from chat.domain.errors import ChatError, EngineFailed, Interrupted, InvalidInput
 from chat.domain.params import GenerationRequest
@@ -20,8 +21,18 @@ from chat.engine.child import EngineChild
 from chat.engine.config import EngineConfig
 from chat.engine.generation import GenerationTable, QueuedGeneration, Update
 from chat.engine.pieces import EndPiece, EngineState, EngineStatus, GenerationUsage, StatePiece
+from chat.engine.prompt_trace import PromptSpan
 from chat.engine.restarts import RestartPolicy, crashed_twice
-from chat.engine.wire import CancelJob, Counted, CountTokens, Loaded, LoadFailed, LoadModel, Stepped
+from chat.engine.wire import (
+    Answered,
+    CancelJob,
+    CountTokens,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    Stepped,
+    TracePrompt,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +53,8 @@ class EngineProcess:
         self._error: ChatError | None = None
         self._child: EngineChild | None = None
         self._sent: set[int] = set()
-        self._counts: dict[int, Future[int]] = {}
-        self._count_ids = itertools.count(1)
+        self._asked: dict[int, Future[Any]] = {}
+        self._call_ids = itertools.count(1)
         self._context_tokens = self._num_running = 0
         self._supervisor = threading.Thread(target=self._supervise, name=f"engine {path.name}", daemon=True)
         self._supervisor.start()
@@ -67,15 +78,13 @@ class EngineProcess:
 
     def count_tokens(self, request: GenerationRequest) -> int:
         """See `Engine.count_tokens`."""
-        with self._changed:
-            self._want()
-            self._changed.wait_for(lambda: self._state in ("ready", "failed", "stopped"))
-            if self._state != "ready" or self._child is None:
-                raise self._error or EngineFailed("The engine is closed.")
-            call_id = next(self._count_ids)
-            answer = self._counts[call_id] = Future()
-            self._child.send(CountTokens(call_id, request))
-        return answer.result()
+        num_tokens: int = self._ask(lambda call_id: CountTokens(call_id, request))
+        return num_tokens
+
+    def trace_prompt(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
+        """See `Engine.trace_prompt`."""
+        spans: tuple[PromptSpan, ...] = self._ask(lambda call_id: TracePrompt(call_id, request))
+        return spans
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
@@ -98,6 +107,18 @@ class EngineProcess:
                 self._child.kill()
         self._supervisor.join(CLOSE_TIMEOUT_S)
         self._table.fail_all(Interrupted("The engine was closed in the middle of an answer."))
+
+    def _ask(self, question: Callable[[int], CountTokens | TracePrompt]) -> Any:
+        """The child's answer; waits until it is loaded."""
+        with self._changed:
+            self._want()
+            self._changed.wait_for(lambda: self._state in ("ready", "failed", "stopped"))
+            if self._state != "ready" or self._child is None:
+                raise self._error or EngineFailed("The engine is closed.")
+            call_id = next(self._call_ids)
+            answer = self._asked[call_id] = Future()
+            self._child.send(question(call_id))
+        return answer.result()
 
     def _want(self) -> None:
         """Try again after a failure. Raises: EngineFailed when closed."""
@@ -197,7 +218,7 @@ class EngineProcess:
             try:
                 report = child.receive(self._config.watchdog_s)
             except TimeoutError:
-                if not self._sent and not self._counts:
+                if not self._sent and not self._asked:
                     continue
                 logger.error("The engine of %s hangs: it is ended.", self._path.name)
                 child.kill()
@@ -205,8 +226,8 @@ class EngineProcess:
             match report:
                 case Stepped():
                     self._take_step(report)
-                case Counted():
-                    self._take_count(report)
+                case Answered():
+                    self._take_answer(report)
                 case _:
                     return
 
@@ -219,8 +240,8 @@ class EngineProcess:
             if ended:
                 self._send_jobs()
 
-    def _take_count(self, report: Counted) -> None:
-        answer = self._counts.pop(report.call_id)
+    def _take_answer(self, report: Answered) -> None:
+        answer = self._asked.pop(report.call_id)
         if isinstance(report.result, ChatError):
             answer.set_exception(report.result)
         else:
@@ -230,7 +251,7 @@ class EngineProcess:
         """The child has ended: `judge` decides whether there will be another."""
         self._sent.clear()
         self._num_running = 0
-        self._fail_counts()
+        self._fail_questions()
         if self._state in ("failed", "stopped"):
             return
         logger.error("The engine of %s ended with status %d.", self._path.name, exit_status)
@@ -263,10 +284,10 @@ class EngineProcess:
             self._enter("failed")
         self._table.fail_all(error)
 
-    def _fail_counts(self) -> None:
-        counts, self._counts = self._counts, {}
-        for answer in counts.values():
-            answer.set_exception(EngineFailed("The engine stopped in the middle of a count."))
+    def _fail_questions(self) -> None:
+        asked, self._asked = self._asked, {}
+        for answer in asked.values():
+            answer.set_exception(EngineFailed("The engine stopped before it answered."))
 
 
 def _stopped(job_id: int) -> Update:

@@ -12,10 +12,11 @@ from chat.domain.messages import ChatMessage
 from chat.domain.params import GenerationRequest
 from chat.engine.backend import Backend
 from chat.engine.chat_template import ChatTemplate
+from chat.engine.families import family_of
 from chat.engine.prefix import TokenArray, common_length
+from chat.engine.prompt_trace import PromptSpan, counted, spans_of
 from chat.engine.reply_prefix import fit_answer, fit_prefix
 from chat.engine.special_words import SpecialWords
-from chat.engine.tool_calls import family_of
 
 _MAX_REMEMBERED = 64
 # Two user messages that differ from the first character on: what two prompts have in common before them is no user's.
@@ -34,7 +35,7 @@ class EncodedPrompt:
 
 
 class PromptEncoder:
-    """Renders and tokenizes. `count` may be called from any thread, `encode` from the compute thread only."""
+    """Renders and tokenizes. `encode` may be called from the compute thread only, the others from any."""
 
     def __init__(self, backend: Backend, template: ChatTemplate) -> None:
         self._backend = backend
@@ -46,6 +47,18 @@ class PromptEncoder:
     def count(self, request: GenerationRequest) -> int:
         """Length of the prompt in tokens. Raises: TemplateFailed."""
         return len(self._encode(request).token_ids)
+
+    def trace(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
+        """The prompt of a conversation as the model reads it, in order, with where each stretch comes from.
+
+        Raises: TemplateFailed.
+        """
+        encoded = self._encode(request)
+        tools = self._special_words.defuse_tools(request.tools)
+        spans = spans_of(self._special_words.defuse(request.messages), tools, self._template.render)
+        if encoded.prefix:
+            spans.append(PromptSpan("prefix", encoded.prefix))
+        return counted(spans, [self._backend.token_bytes(token) for token in encoded.token_ids])
 
     def encode(self, request: GenerationRequest) -> EncodedPrompt:
         """Raises: TemplateFailed; InvalidInput for an empty raw prompt; ContextOverflow with both counts when no token
@@ -75,7 +88,8 @@ class PromptEncoder:
         return EncodedPrompt(text, prefix, self._backend.tokenize(text + prefix))
 
     def _render(self, request: GenerationRequest) -> str:
-        return self._template.render(self._special_words.defuse(request.messages), request.tools)
+        tools = self._special_words.defuse_tools(request.tools)
+        return self._template.render(self._special_words.defuse(request.messages), tools)
 
     def _prefix_of(self, request: GenerationRequest, text: str) -> str:
         fit = fit_answer if request.grammar else fit_prefix
@@ -84,11 +98,12 @@ class PromptEncoder:
     def _shared_tokens_of(self, request: GenerationRequest) -> TokenArray:
         first = self._special_words.defuse(request.messages[:1])
         system = tuple(message for message in first if message.role == "system")
-        key = repr((system, request.tools))
+        tools = self._special_words.defuse_tools(request.tools)
+        key = repr((system, tools))
         if key in self._shared_tokens:
             self._shared_tokens.move_to_end(key)
             return self._shared_tokens[key]
-        texts = [self._template.render((*system, message), request.tools) for message in _ANY_USER_MESSAGES]
+        texts = [self._template.render((*system, message), tools) for message in _ANY_USER_MESSAGES]
         tokens = np.array(self._backend.tokenize(_common_start(*texts)), dtype=np.int32)
         self._shared_tokens[key] = tokens
         if len(self._shared_tokens) > _MAX_REMEMBERED:

@@ -5,16 +5,18 @@ Knows neither how an engine is started nor what it costs: it is given a function
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
-from chat.domain.errors import EngineFailed, ModelError, ModelNotFound
+from chat.domain.errors import Conflict, EngineFailed, ModelError, ModelNotFound
 from chat.domain.params import GenerationRequest
-from chat.engine.embedder import Embedder
+from chat.engine.embedder import Embedder, LoadableEmbedder
+from chat.engine.embedder_table import EmbedderTable
 from chat.engine.model_folder import ModelFile, ModelFolder, ModelInfo
-from chat.engine.pieces import Engine, EngineStatus, Generation
+from chat.engine.pieces import Engine, EngineState, EngineStatus, Generation
+from chat.engine.prompt_trace import PromptSpan
 
 __all__ = ["ModelFile", "ModelInfo", "ModelRegistry"]
 
@@ -44,14 +46,13 @@ class ModelRegistry:
         start_engine: Callable[[ModelFile], Engine],
         max_loaded: int = 1,
         default_name: str = "",
-        start_embedder: Callable[[ModelFile], Embedder] | None = None,
+        start_embedder: Callable[[ModelFile], LoadableEmbedder] | None = None,
     ) -> None:
         self._folder = ModelFolder(models_dir)
         self._start_engine = start_engine
         self._max_loaded = max_loaded
         self._default_name = default_name
-        self._start_embedder = start_embedder
-        self._embedders: dict[str, tuple[ModelFile, Embedder]] = {}
+        self._embedders = EmbedderTable(self.embedders, start_embedder)
         self._loaded: dict[str, _Loaded] = {}  # the one not used for longest comes first
         self._outdated: list[_Loaded] = []
         self._is_closed = False
@@ -90,20 +91,38 @@ class ModelRegistry:
         return [model.embedder for model in self.models() if model.embedder is not None]
 
     def embedder(self, name: str = "") -> Embedder:
-        """The embedder of this name, started when it is not; "" is the first there is.
+        """See `EmbedderTable.get`."""
+        return self._embedders.get(name)
 
-        Raises: ModelNotFound naming those there are.
-        """
+    def load(self, name: str) -> None:
+        """Begin to bring a model into memory; does nothing for one that is there. Raises: ModelError."""
+        if not self._embedders.load(name):
+            self.get(name)
+
+    def unload(self, name: str) -> None:
+        """Take a model out of memory; the next question brings it back. Raises: Conflict while it is in use."""
         with self._lock:
-            files = {file.name: file for file in self.embedders()}
-            file = files.get(name or next(iter(files), ""))
-            if file is None or self._start_embedder is None:
-                raise _no_embedder(name, files)
-            return self._embedder_for(file, self._start_embedder)
+            self._embedders.unload(name)
+            engines = [loaded for loaded in self._engines() if loaded.file.name == name]
+            if not all(loaded.is_idle for loaded in engines):
+                raise Conflict(f"{name} is writing an answer.")
+            for loaded in engines:
+                self._end(loaded)
+
+    def remove(self, name: str) -> None:
+        """Unload a model and delete its files. Raises: ModelError; Conflict while it is in use."""
+        with self._lock:
+            self.unload(self._folder.find(name).name)
+            self._folder.remove(name)
+
+    def loaded(self) -> dict[str, EngineState]:
+        """The models in memory or on the way there, by name; never blocks on a model."""
+        states = {loaded.file.name: loaded.engine.status().state for loaded in self._engines()}
+        return states | self._embedders.states()
 
     def status(self) -> list[EngineStatus]:
         """A snapshot of the engines that run; never blocks on a model."""
-        return [loaded.engine.status() for loaded in [*self._loaded.values(), *self._outdated]]
+        return [loaded.engine.status() for loaded in self._engines()]
 
     def summary(self) -> str:
         """What there is to chat with, in one line for the terminal."""
@@ -119,13 +138,11 @@ class ModelRegistry:
         """End all engines; the registry gives out no more."""
         with self._lock:
             self._is_closed = True
-            for loaded in [*self._loaded.values(), *self._outdated]:
+            for loaded in self._engines():
                 loaded.engine.close()
-            for _, embedder in self._embedders.values():
-                embedder.close()
+            self._embedders.close()
             self._loaded.clear()
             self._outdated.clear()
-            self._embedders.clear()
 
     def submit(self, name: str, request: GenerationRequest) -> Generation:
         """`Engine.submit` on the model's engine of this moment, which cannot be unloaded in between."""
@@ -149,13 +166,7 @@ class ModelRegistry:
         return name
 
     def _find(self, name: str) -> ModelFile:
-        models = {model.name: model for model in self.models()}
-        if name not in models:
-            known = ", ".join(name for name, model in models.items() if model.file) or "none"
-            raise ModelNotFound(
-                f"There is no model “{name}”.", hint=f"Choose another model. There are: {known}."
-            )
-        model = models[name]
+        model = self._folder.find(name)
         if model.file is None:
             assert model.error is not None
             raise model.error
@@ -172,16 +183,6 @@ class ModelRegistry:
         if self._is_closed:
             raise EngineFailed("Parley is shutting down.", hint="Try again when it is back.")
 
-    def _embedder_for(self, file: ModelFile, start: Callable[[ModelFile], Embedder]) -> Embedder:
-        self._check_open()
-        known, embedder = self._embedders.get(file.name, (None, None))
-        if embedder is not None and known is not None and known.states == file.states:
-            return embedder
-        if embedder is not None:
-            embedder.close()
-        self._embedders[file.name] = (file, start(file))
-        return self._embedders[file.name][1]
-
     def _engine_for(self, file: ModelFile) -> Engine:
         self._check_open()
         loaded = self._loaded.pop(file.name, None)
@@ -195,24 +196,20 @@ class ModelRegistry:
         self._loaded[file.name] = loaded or _Loaded(file, self._start_engine(file))
         return self._loaded[file.name].engine
 
+    def _engines(self) -> list[_Loaded]:
+        return [*self._outdated, *self._loaded.values()]
+
     def _end_idle(self, num_kept: int) -> None:
         """End idle engines until `num_kept` are left. Busy ones stay: better too much memory than a lost answer."""
-        engines = [*self._outdated, *self._loaded.values()]
+        engines = self._engines()
         idle = [loaded for loaded in engines if loaded.is_idle]
         for loaded in idle[: max(len(engines) - num_kept, 0)]:
-            loaded.engine.close()
-            self._outdated = [other for other in self._outdated if other is not loaded]
-            self._loaded = {name: other for name, other in self._loaded.items() if other is not loaded}
+            self._end(loaded)
 
-
-def _no_embedder(name: str, known: Iterable[str]) -> ModelNotFound:
-    there_are = ", ".join(known)
-    return ModelNotFound(
-        f"There is no embedding model “{name}”." if name else "There is no embedding model.",
-        hint=f"Choose another. There are: {there_are}."
-        if there_are
-        else "Put a .gguf file of one into the models folder, for instance nomic-embed-text.",
-    )
+    def _end(self, loaded: _Loaded) -> None:
+        loaded.engine.close()
+        self._outdated = [other for other in self._outdated if other is not loaded]
+        self._loaded = {name: other for name, other in self._loaded.items() if other is not loaded}
 
 
 class _NamedEngine:
@@ -230,6 +227,9 @@ class _NamedEngine:
 
     def count_tokens(self, request: GenerationRequest) -> int:
         return self._registry.engine_now(self._name).count_tokens(request)
+
+    def trace_prompt(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
+        return self._registry.engine_now(self._name).trace_prompt(request)
 
     def status(self) -> EngineStatus:
         return self._registry.engine_now(self._name).status()

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from chat.domain.errors import ChatError
 from chat.domain.events import RunState
 from chat.engine.backend import Logits, Sampler
+from chat.engine.call_guard import CallGuard
 from chat.engine.detokenizer import Detokenizer
 from chat.engine.generation import Job, Update
 from chat.engine.logprobs import LogprobTrail
@@ -36,12 +37,14 @@ class Reply:
         parser: ToolCallParser | PlainParser,
         sampler: Sampler,
         logprobs: LogprobTrail | None = None,
+        guard: CallGuard | None = None,
     ) -> None:
         self.sequence = sequence
         self._detokenizer = detokenizer
         self._parser = parser
         self._sampler = sampler
         self._logprobs = logprobs
+        self._guard = guard
         self._tokens: list[int] = []
         self._pieces: list[Piece] = []
         self._error: ChatError | None = None
@@ -53,6 +56,7 @@ class Reply:
     def replay(self, prefix: str, job: Job) -> None:
         """Bring the parser to where the reply already is; its pieces were yielded before."""
         self._parser.skip(prefix)
+        self._follow_call()
         self._resumed_ms = job.resumed_ms
         for token in job.resumed:
             self._sampler.accept(token)
@@ -130,7 +134,14 @@ class Reply:
     def _read(self, token: int) -> list[Piece]:
         if self._logprobs is not None:
             self._logprobs.push(token)
-        return self._parser.feed(self._detokenizer.push(token))
+        pieces = self._parser.feed(self._detokenizer.push(token))
+        self._follow_call()
+        return pieces
+
+    def _follow_call(self) -> None:
+        if self._guard is not None:
+            call = self._parser.open_call
+            self._guard.follow(call, self._detokenizer.pending if call else b"")
 
     def _add(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:

@@ -11,6 +11,8 @@ from chat.engine.sequence import Sequence, SequenceStatus
 
 # A prompt that is passed over ages by so many tokens a step: short prompts go first, long ones are not starved.
 AGEING_TOKENS = 128
+# Sums are rounded otherwise in chunks of another length: a sequence that is computed alone always has the same ones.
+ALONE_CHUNK_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Scheduler:
         self._last_served: Counter[str] = Counter()
         self._num_arrivals = 0
         self._num_served = 0
+        self._num_turns = 0
 
     @property
     def num_waiting(self) -> int:
@@ -102,15 +105,15 @@ class Scheduler:
         self._forget_idle_scopes()
 
     def next_batch(self) -> Batch:
-        """One token of every writing sequence, then prompt tokens up to the budget.
+        """One token of every writing sequence, then prompt tokens up to the budget; or the part of one that is alone.
 
         Modifies `num_scheduled` of all running sequences.
         """
-        writing = [sequence for sequence in self.running if sequence.is_writing]
-        for sequence in writing:
-            sequence.num_scheduled = 1
-        room = min(self._budget.num_prompt_tokens(len(writing)), self._max_batch_tokens - len(writing))
-        self._share_out(room)
+        group = self._next_group()
+        if group and group[0].is_alone:
+            group[0].num_scheduled = min(group[0].num_remaining, ALONE_CHUNK_TOKENS, self._max_batch_tokens)
+        else:
+            self._schedule_together(group)
         chosen = [sequence for sequence in self.running if sequence.num_scheduled]
         chosen.sort(key=_slot_of)
         return Batch(tuple(chosen), tuple(_chunk_of(sequence) for sequence in chosen))
@@ -119,9 +122,23 @@ class Scheduler:
         """Tell how long the step of `batch` took."""
         self._budget.record(batch.num_writing, batch.num_prompt_tokens, elapsed_s)
 
-    def _share_out(self, room: int) -> None:
+    def _next_group(self) -> list[Sequence]:
+        """Those who share the next step: sequences that are computed alone take turns with all the others."""
+        together = [sequence for sequence in self.running if not sequence.is_alone]
+        groups = [[sequence] for sequence in self.running if sequence.is_alone]
+        groups += [together] if together else []
+        self._num_turns += 1
+        return groups[self._num_turns % len(groups)] if groups else []
+
+    def _schedule_together(self, group: list[Sequence]) -> None:
+        writing = [sequence for sequence in group if sequence.is_writing]
+        for sequence in writing:
+            sequence.num_scheduled = 1
+        room = min(self._budget.num_prompt_tokens(len(writing)), self._max_batch_tokens - len(writing))
+        self._share_out([sequence for sequence in group if not sequence.is_writing], room)
+
+    def _share_out(self, reading: list[Sequence], room: int) -> None:
         """Give `room` prompt tokens to the reading sequences, shortest remaining prompt first."""
-        reading = [sequence for sequence in self.running if not sequence.is_writing]
         for sequence in sorted(reading, key=_urgency):
             sequence.num_scheduled = min(_tokens_to_checkpoint(sequence), room)
             sequence.num_passed_over = 0 if sequence.num_scheduled else sequence.num_passed_over + 1

@@ -24,7 +24,8 @@ class Sequence:
     `num_prompt` counts the prompt, `num_shared` its leading part that is the same for everyone (system prompt,
     tools), `num_cached` what was taken from an earlier state, `num_computed` what the slot holds now, and
     `num_scheduled` what the batch in flight adds to it. `num_passed_over` counts steps that left the prompt out.
-    `checkpoint` is a length at which a chunk has to end, because the state is kept there.
+    `checkpoint` is a length at which a chunk has to end, because the state is kept there. With `is_alone` no other
+    shares its steps, and it takes nothing from earlier states.
     """
 
     id: int
@@ -41,6 +42,7 @@ class Sequence:
     slot: int | None = None
     status: SequenceStatus = SequenceStatus.WAITING
     is_cancelled: bool = False
+    is_alone: bool = False
     arrival: int = 0
 
     @property

@@ -6,10 +6,11 @@ A message with "<|im_end|>" in it could otherwise end its own turn and speak as 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from chat.domain.messages import ChatMessage, Part, TextPart, ToolResult
+from chat.domain.messages import ChatMessage, Part, TextPart, ToolResult, ToolSpec
 
 # Invisible, and enough to make another token sequence of it.
 _JOINER = "\u2060"
@@ -30,6 +31,27 @@ class SpecialWords:
         return tuple(
             message if message.role == "assistant" else self._defuse(message) for message in messages
         )
+
+    def defuse_tools(self, tools: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
+        """The same tools, with the spellings taken apart in their descriptions, which a stranger may have written."""
+        if self._pattern is None:
+            return tuple(tools)
+        return tuple(
+            replace(
+                tool, description=self._split(tool.description), parameters=self._split_all(tool.parameters)
+            )
+            for tool in tools
+        )
+
+    def _split_all(self, value: Any) -> Any:
+        """In every text of a JSON value; the names of its fields stay, because calls must use them."""
+        if isinstance(value, str):
+            return self._split(value)
+        if isinstance(value, Mapping):
+            return {name: self._split_all(inner) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._split_all(inner) for inner in value]
+        return value
 
     def _defuse(self, message: ChatMessage) -> ChatMessage:
         return replace(message, parts=tuple(self._defuse_part(part) for part in message.parts))

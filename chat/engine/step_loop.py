@@ -7,26 +7,19 @@ from collections.abc import Callable, Iterable
 
 from chat.domain.errors import ChatError, ContextOverflow, InvalidInput
 from chat.domain.params import GenerationRequest
-from chat.engine.backend import BatchAborted, BatchTooLarge, Logits, Sampler
+from chat.engine.backend import BatchAborted, BatchTooLarge, Logits
 from chat.engine.budget import TokenBudget
 from chat.engine.config import EngineConfig
-from chat.engine.detokenizer import Detokenizer
-from chat.engine.gbnf import parse_grammar
 from chat.engine.generation import Job, Update
-from chat.engine.grammar_matcher import GrammarMatcher
-from chat.engine.grammar_sampler import GrammarSampler, Vocabulary
 from chat.engine.kv_cache import KvCache
 from chat.engine.loading import LoadedModel
-from chat.engine.logprobs import LogprobTrail
 from chat.engine.pieces import EndReason
-from chat.engine.plain_parser import PlainParser
 from chat.engine.prompt_encoder import EncodedPrompt, PromptEncoder
+from chat.engine.prompt_trace import PromptSpan
 from chat.engine.reply import Reply
-from chat.engine.reply_prefix import opens_thinking
-from chat.engine.sampling import draw_seed
+from chat.engine.reply_maker import ReplyMaker
 from chat.engine.scheduler import Batch, Scheduler, batch_of
 from chat.engine.sequence import Sequence
-from chat.engine.tool_calls import ToolCallParser
 
 Deliver = Callable[[list[Update]], None]
 Rows = list[tuple[Sequence, Logits]]
@@ -39,14 +32,13 @@ FLUSH_INTERVAL_S = 0.01
 class StepLoop:
     """All replies of one loaded model.
 
-    Only the two interrupts, `count_tokens` and the counts may be asked from other threads.
+    Only the two interrupts, `count_tokens`, `trace_prompt` and the counts may be asked from other threads.
     """
 
     def __init__(self, model: LoadedModel, config: EngineConfig, deliver: Deliver) -> None:
-        self._model = model
         self._backend = model.backend
         self._encoder = PromptEncoder(model.backend, model.template)
-        self._vocabulary = Vocabulary(model.backend)
+        self._maker = ReplyMaker(model)
         self._cache = KvCache(model.backend, config.prefix_cache_bytes)
         self._scheduler = Scheduler(TokenBudget(), model.backend.max_batch_tokens)
         self._replies: dict[int, Reply] = {}
@@ -75,7 +67,7 @@ class StepLoop:
         try:
             prompt = self._encoder.encode(job.request)
             sequence = _sequence_of(job, prompt)
-            self._replies[job.id] = self._new_reply(job, prompt, sequence)
+            self._replies[job.id] = self._maker.make(job, prompt, sequence)
         except ChatError as error:
             self._updates.append(Update(job.id, error=error))
             return
@@ -117,6 +109,10 @@ class StepLoop:
         """Raises: TemplateFailed."""
         return self._encoder.count(request)
 
+    def trace_prompt(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
+        """Raises: TemplateFailed."""
+        return self._encoder.trace(request)
+
     def flush(self) -> None:
         """Hand over what happened since the last time, in one go; bare text may wait for a few milliseconds."""
         now = time.monotonic()
@@ -135,40 +131,6 @@ class StepLoop:
         for reply in self._replies.values():
             reply.close()
         self._backend.close()
-
-    def _new_reply(self, job: Job, prompt: EncodedPrompt, sequence: Sequence) -> Reply:
-        request = job.request
-        is_raw = request.prompt is not None
-        logprobs = self._new_logprobs(request)
-        template_stop = () if is_raw else self._model.template.stop_strings
-        reply = Reply(
-            sequence,
-            Detokenizer(self._backend.token_bytes, (*request.params.stop, *template_stop)),
-            PlainParser() if is_raw or request.grammar else self._new_parser(prompt),
-            self._new_sampler(job),
-            logprobs,
-        )
-        reply.replay(prompt.prefix, job)
-        return reply
-
-    def _new_parser(self, prompt: EncodedPrompt) -> ToolCallParser:
-        return ToolCallParser(self._model.family, opens_thinking(self._model.family, prompt.text))
-
-    def _new_sampler(self, job: Job) -> Sampler:
-        params, grammar = job.request.params, job.request.grammar
-        # A resumed reply must not draw the numbers again that its first tokens were chosen by.
-        seed = draw_seed(params) + len(job.resumed)
-        if not grammar:
-            return self._backend.new_sampler(params, seed)
-        matcher = GrammarMatcher(parse_grammar(grammar))
-        if not matcher.accept(job.request.reply_prefix.encode("utf-8", "replace")):
-            raise InvalidInput("The beginning of the reply does not keep to the grammar.")
-        return GrammarSampler(self._backend.new_sampler(params, seed), matcher, self._vocabulary)
-
-    def _new_logprobs(self, request: GenerationRequest) -> LogprobTrail | None:
-        if request.top_logprobs is None:
-            return None
-        return LogprobTrail(request.top_logprobs, self._backend.token_bytes)
 
     def _schedule(self) -> Batch:
         self._admit()
@@ -290,4 +252,5 @@ def _sequence_of(job: Job, prompt: EncodedPrompt) -> Sequence:
         token_ids=[*prompt.token_ids, *job.resumed],
         num_prompt=len(prompt.token_ids),
         num_shared=prompt.num_shared,
+        is_alone=job.request.is_alone,
     )

@@ -17,13 +17,13 @@ TemplateDict = Mapping[str, Any]
 Render = Callable[[Sequence[TemplateDict], Sequence[TemplateDict]], str]
 
 _NEEDLE = "Needle7Q"
-_USER: TemplateDict = {"role": "user", "content": "Hi"}
+USER: TemplateDict = {"role": "user", "content": "Hi"}
 _TOOL: TemplateDict = {
     "type": "function",
     "function": {
         "name": "look",
         "description": _NEEDLE,
-        "parameters": {"type": "object", "properties": {"place": {"type": "string", "description": "Where"}}},
+        "parameters": {"type": "object", "properties": {"spot": {"type": "string", "description": "Where"}}},
     },
 }
 
@@ -54,10 +54,13 @@ CALL_FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a template understands. `takes_tools` means descriptions, calls and results: a part is of no use."""
+    """What a template understands. `takes_tools` means descriptions and results; without calls they are of use only
+    where the family's way of writing those is known.
+    """
 
     takes_system: bool
     takes_tools: bool
+    takes_calls: bool
     takes_many_calls: bool
     takes_same_role_twice: bool
     call_form: CallForm
@@ -70,14 +73,27 @@ def find_dialect(render: Render, source: str) -> Dialect:
     Raises: TemplateFailed when a trial had to be stopped.
     """
     form = next((form for form in CALL_FORMS if _shows_calls(render, form)), None)
+    shows_results = form is not None or _shows(render, _calls_and_results(CallForm(), 1), "Result0")
     return Dialect(
-        takes_system=_shows(render, [{"role": "system", "content": _NEEDLE}, _USER], _NEEDLE),
-        takes_tools=form is not None and _shows(render, [_USER], _NEEDLE, tools=[_TOOL]),
+        takes_system=_shows(render, [{"role": "system", "content": _NEEDLE}, USER], _NEEDLE),
+        takes_tools=shows_results and _shows(render, [USER], _NEEDLE, tools=[_TOOL]),
+        takes_calls=form is not None,
         takes_many_calls=_shows(render, _calls_and_results(form or CallForm(), 2), "Place0", "Place1"),
-        takes_same_role_twice=_shows(render, [_USER, {"role": "user", "content": _NEEDLE}], _NEEDLE),
+        takes_same_role_twice=_shows(render, [USER, {"role": "user", "content": _NEEDLE}], _NEEDLE),
         call_form=form or CallForm(),
         reasoning_key=_reasoning_key(source),
     )
+
+
+def find_no_tools(render: Callable[[Sequence[TemplateDict] | None], str]) -> Sequence[TemplateDict] | None:
+    """What a template wants in place of tools: nothing at all, or for a few an empty list."""
+    try:
+        render(None)
+    except TemplateFailed as exc:
+        if isinstance(exc.__cause__, BudgetExceeded):
+            raise
+        return ()
+    return None
 
 
 def _shows_calls(render: Render, form: CallForm) -> bool:
@@ -90,7 +106,7 @@ def _calls_and_results(form: CallForm, num_calls: int) -> list[TemplateDict]:
         {"role": "tool", "name": "look", "tool_call_id": call["id"], "content": f"Result{n}"}
         for n, call in enumerate(calls)
     ]
-    return [_USER, {"role": "assistant", "content": form.content, "tool_calls": calls}, *results]
+    return [USER, {"role": "assistant", "content": form.content, "tool_calls": calls}, *results]
 
 
 def _shows(

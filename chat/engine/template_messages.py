@@ -18,6 +18,7 @@ from chat.domain.messages import (
     ToolSpec,
     text_of,
 )
+from chat.engine.call_writer import WriteCalls, as_json, tagged_calls
 from chat.engine.template_dialect import Dialect, TemplateDict
 
 # The words of Qwen2.5's template, for models whose own template does not know tools.
@@ -49,15 +50,17 @@ class _Turn:
 
 
 def template_messages(
-    messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], dialect: Dialect
+    messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], dialect: Dialect, write_calls: WriteCalls
 ) -> list[TemplateDict]:
-    """The conversation. What the template does not understand is put into plain words."""
+    """The conversation. What the template does not understand is put into words; `write_calls` knows the model's."""
     turns = _numbered([turn for message in messages for turn in _turns(message)])
     system = [turn.text for turn in turns if turn.role == "system" and turn.text]
     turns = [turn for turn in turns if turn.role != "system"]
     if not dialect.takes_tools:
         turns = [_in_words(turn) for turn in turns]
         system += _instructions(tools)
+    elif not dialect.takes_calls:
+        turns = [_with_written_calls(turn, write_calls) for turn in turns]
     elif not dialect.takes_many_calls:
         turns = list(_one_call_each(turns))
     if dialect.call_form.content is None:
@@ -114,13 +117,18 @@ def _numbered(turns: Sequence[_Turn]) -> list[_Turn]:
 def _in_words(turn: _Turn) -> _Turn:
     if turn.result is not None:
         return _Turn("user", f"<tool_response>\n{turn.text}\n</tool_response>")
-    calls = [_as_json({"name": call.name, "arguments": call.arguments}) for call in turn.calls]
-    words = [turn.text, *(f"<tool_call>\n{call}\n</tool_call>" for call in calls)]
-    return replace(turn, text="\n".join(filter(None, words)), calls=())
+    return _with_written_calls(turn, tagged_calls)
+
+
+def _with_written_calls(turn: _Turn, write_calls: WriteCalls) -> _Turn:
+    if not turn.calls:
+        return turn
+    words = filter(None, [turn.text, write_calls(turn.calls)])
+    return replace(turn, text="\n".join(words), calls=())
 
 
 def _instructions(tools: Sequence[ToolSpec]) -> list[str]:
-    described = "\n".join(_as_json(_tool_dict(tool)) for tool in tools)
+    described = "\n".join(as_json(_tool_dict(tool)) for tool in tools)
     return [_TOOL_INSTRUCTIONS.format(tools=described)] if tools else []
 
 
@@ -192,8 +200,4 @@ def _tool_dict(tool: ToolSpec) -> TemplateDict:
 
 def _plain(value: object) -> Any:
     """Mappings of any kind as dicts: templates ask for JSON's own types."""
-    return json.loads(_as_json(value))
-
-
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=dict)
+    return json.loads(as_json(value))

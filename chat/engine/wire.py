@@ -23,6 +23,7 @@ from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
 from chat.engine.generation import Job, Update
 from chat.engine.pieces import CallPiece, EndPiece, GenerationUsage, ReasoningPiece, StatePiece, TextPiece
+from chat.engine.prompt_trace import PromptSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,15 @@ class CancelJob:
 
 @dataclass(frozen=True, slots=True)
 class CountTokens:
-    """To the child: how long is this prompt? `Counted` with the same id answers."""
+    """To the child: how long is this prompt? `Answered` with the same id answers."""
+
+    call_id: int
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class TracePrompt:
+    """To the child: what is this prompt made of? `Answered` with the same id answers."""
 
     call_id: int
     request: GenerationRequest
@@ -87,11 +96,11 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """To the parent: the answer to `CountTokens`."""
+class Answered:
+    """To the parent: the answer to `CountTokens` or `TracePrompt`."""
 
     call_id: int
-    result: int | ChatError
+    result: int | tuple[PromptSpan, ...] | ChatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +118,14 @@ class Embedded:
     result: bytes | ChatError
 
 
-Command = LoadModel | Job | CancelJob | CountTokens | LoadEmbedder | EmbedTexts
-Report = Loaded | LoadFailed | Stepped | Counted | EmbedderLoaded | Embedded
+Command = LoadModel | Job | CancelJob | CountTokens | TracePrompt | LoadEmbedder | EmbedTexts
+Report = Loaded | LoadFailed | Stepped | Answered | EmbedderLoaded | Embedded
 Message = Command | Report
 
 # The place in this list is the code on the wire; both halves are of the same version.
 _CLASSES: tuple[type[Any], ...] = (
-    *(LoadModel, Job, CancelJob, CountTokens, Loaded, LoadFailed, Stepped, Counted, Update, EngineConfig),
+    *(LoadModel, Job, CancelJob, CountTokens, Loaded, LoadFailed, Stepped, Answered, Update, EngineConfig),
+    *(TracePrompt, PromptSpan),
     *(LoadEmbedder, EmbedTexts, EmbedderLoaded, Embedded),
     *(
         GenerationRequest,

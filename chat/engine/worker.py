@@ -11,15 +11,18 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from chat.domain.errors import ChatError
 from chat.engine.engine import LlamaEngine
 from chat.engine.generation import Job, Update
 from chat.engine.llama_embedder import LlamaEmbedder
+from chat.engine.prompt_trace import PromptSpan
 from chat.engine.wire import (
+    Answered,
     CancelJob,
     Channel,
-    Counted,
     CountTokens,
     Embedded,
     EmbedderLoaded,
@@ -28,6 +31,7 @@ from chat.engine.wire import (
     LoadFailed,
     LoadModel,
     Stepped,
+    TracePrompt,
 )
 
 # A busy neighbour at the same priority makes writing eight times slower; a question still waits for its own vector.
@@ -83,13 +87,15 @@ class Worker:
             case CancelJob():
                 self._engine.cancel(command.job_id)
             case CountTokens():
-                self._channel.send(self._count(command))
+                self._answer(command.call_id, partial(self._engine.count_tokens, command.request))
+            case TracePrompt():
+                self._answer(command.call_id, partial(self._engine.trace_prompt, command.request))
 
-    def _count(self, command: CountTokens) -> Counted:
+    def _answer(self, call_id: int, ask: Callable[[], int | tuple[PromptSpan, ...]]) -> None:
         try:
-            return Counted(command.call_id, self._engine.count_tokens(command.request))
+            self._channel.send(Answered(call_id, ask()))
         except ChatError as error:
-            return Counted(command.call_id, error)
+            self._channel.send(Answered(call_id, error))
 
     def _send_updates(self, updates: list[Update]) -> None:
         status = self._engine.status()

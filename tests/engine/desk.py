@@ -6,11 +6,11 @@ from collections import defaultdict
 
 from chat.engine.chat_template import CHATML_TEMPLATE, ChatTemplate
 from chat.engine.config import EngineConfig
+from chat.engine.families import family_of
 from chat.engine.generation import Job, Update
 from chat.engine.loading import LoadedModel
 from chat.engine.pieces import EndPiece, StatePiece, TextPiece
 from chat.engine.step_loop import StepLoop
-from chat.engine.tool_calls import family_of
 from tests.engine.fake_backend import FakeBackend, expected_text
 from tests.engine.talk import ask
 

@@ -74,7 +74,7 @@ class FakeBackend:
         return token == END
 
     def token_bytes(self, token: int) -> bytes:
-        return bytes([token])
+        return b"<|im_end|>" if token == END else bytes([token])
 
     def is_end_token(self, token: int) -> bool:
         return token == END

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat.domain.events import TokenLogprob
-from chat.domain.messages import ChatMessage, ToolCall
+from chat.domain.messages import ChatMessage, ToolCall, ToolSpec
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.pieces import CallPiece, EndPiece, Generation, Piece, ReasoningPiece, StatePiece, TextPiece
 
@@ -53,8 +53,10 @@ def ask(
     scope: str = "alice",
     reply_prefix: str = "",
     history: tuple[ChatMessage, ...] = (),
+    tools: tuple[ToolSpec, ...] = (),
     grammar: str = "",
     top_logprobs: int | None = None,
+    is_alone: bool = False,
     **params: Any,
 ) -> GenerationRequest:
     """A request at temperature 0 for 40 tokens, unless `params` say otherwise."""
@@ -67,10 +69,12 @@ def ask(
     return GenerationRequest(
         messages,
         sampling,
+        tools,
         scope=scope,
         reply_prefix=reply_prefix,
         grammar=grammar,
         top_logprobs=top_logprobs,
+        is_alone=is_alone,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from chat.domain.errors import TemplateFailed
 from chat.domain.messages import ChatMessage, ReasoningPart, TextPart, ToolCall, ToolResult, ToolSpec
 from chat.engine.chat_template import ChatTemplate, template_source
+from tests.engine.shipped_templates import NAMES, template
 from tests.engine.tiny_gguf import CHATML_TEMPLATE, ENDLESS_TEMPLATE, RAISING_TEMPLATE
 
-TEMPLATES = Path(__file__).parent / "templates"
-NAMES = sorted(path.stem for path in TEMPLATES.glob("*.jinja"))
 QWEN, LLAMA, MISTRAL, GEMMA, GPT_OSS = (
     "Qwen-Qwen3-0.6B",
     "meta-llama-Llama-3.1-8B-Instruct",
@@ -44,10 +42,6 @@ ROUNDS = ChatMessage(
 )
 
 
-def template(name: str) -> ChatTemplate:
-    return ChatTemplate((TEMPLATES / f"{name}.jinja").read_text(), "<s>", "</s>")
-
-
 def in_order(text: str, *words: str) -> bool:
     places = [text.find(word) for word in words]
     return -1 not in places and places == sorted(places)
@@ -68,7 +62,7 @@ def test_every_common_template_shows_tools_calls_and_results(name: str) -> None:
     prompt = template(name).render([SYSTEM, QUESTION, ROUNDS, LAST], [WEATHER])
 
     assert "Weather of a city" in prompt
-    assert "Röm" in prompt
+    assert "Röm" in prompt or "R\\u00f6m" in prompt
     assert in_order(prompt, "How is the weather?", "drizzle", "sunshine", "Some of each.", "Thanks & bye <3")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,11 +13,19 @@ import gguf
 import numpy as np
 import pytest
 
-from chat.domain.errors import ContextOverflow, EngineFailed, ModelNotFound, ModelUnreadable, ModelUnsupported
+from chat.domain.errors import (
+    Conflict,
+    ContextOverflow,
+    EngineFailed,
+    ModelNotFound,
+    ModelUnreadable,
+    ModelUnsupported,
+)
 from chat.engine.config import EngineConfig
-from chat.engine.embedder import EmbedderProcess
+from chat.engine.embedder import EmbedderProcess, Vectors
 from chat.engine.llama_embedder import LlamaEmbedder
 from chat.engine.registry import ModelRegistry
+from tests.conftest import wait_until
 from tests.engine.tiny_gguf import BERT_WIDTH, write_tiny_bert, write_tiny_gguf
 
 TEXTS = ["the word", "and you", "x" * 20, "That with, have this!", "", "🌻 \ud83d \x00"]
@@ -194,11 +203,58 @@ class TestRegistry:
         write_tiny_bert(tmp_path / "alpha.gguf")
         write_tiny_bert(tmp_path / "beta.gguf", seed=1)
 
-        first = registry.embedder()
+        vectors = [registry.embedder(name).embed(["text"]) for name in ("", "alpha", "beta")]
 
-        assert first is registry.embedder("alpha")
-        assert first is not registry.embedder("beta")
-        assert first.embed(["text"]).shape == (1, BERT_WIDTH)
+        assert np.array_equal(vectors[0], vectors[1])
+        assert not np.allclose(vectors[0], vectors[2], atol=0.01)
+        assert registry.loaded() == {"alpha": "ready", "beta": "ready"}
+
+    def test_it_is_loaded_and_unloaded_when_asked(self, tmp_path: Path, registry: ModelRegistry) -> None:
+        write_tiny_bert(tmp_path / "alpha.gguf")
+        held = registry.embedder()
+        assert registry.loaded() == {}
+
+        registry.load("alpha")
+        assert registry.loaded()["alpha"] in ("loading", "ready")
+        wait_until(lambda: registry.loaded()["alpha"] == "ready")
+        registry.unload("alpha")
+
+        assert registry.loaded() == {}
+        assert held.embed(["text"]).shape == (1, BERT_WIDTH)
+
+    def test_it_is_not_unloaded_in_the_middle_of_a_text(self, tmp_path: Path) -> None:
+        write_tiny_bert(tmp_path / "alpha.gguf")
+        reading = threading.Event()
+        finish = threading.Event()
+
+        class Slow(EmbedderProcess):
+            def embed(self, texts: Sequence[str]) -> Vectors:
+                reading.set()
+                assert finish.wait(20)
+                return super().embed(texts)
+
+        table = ModelRegistry(
+            tmp_path,
+            lambda _: pytest.fail("none chats"),
+            start_embedder=lambda file: Slow(file.path, EngineConfig()),
+        )
+        with ThreadPoolExecutor() as pool:
+            vectors = pool.submit(table.embedder().embed, ["text"])
+            assert reading.wait(20)
+            with pytest.raises(Conflict, match="alpha is reading texts"):
+                table.unload("alpha")
+            finish.set()
+
+            assert vectors.result().shape == (1, BERT_WIDTH)
+        table.close()
+
+    def test_a_broken_one_tells_so_when_it_is_loaded(self, tmp_path: Path, registry: ModelRegistry) -> None:
+        path = write_tiny_bert(tmp_path / "alpha.gguf")
+        path.write_bytes(path.read_bytes().replace(b"blk.0.attn_q.weight", b"blk.0.attn_x.weight"))
+
+        registry.load("alpha")
+
+        wait_until(lambda: registry.loaded()["alpha"] == "failed")
 
     def test_a_replaced_file_gets_a_new_one(self, tmp_path: Path, registry: ModelRegistry) -> None:
         path = write_tiny_bert(tmp_path / "alpha.gguf")

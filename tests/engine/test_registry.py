@@ -12,7 +12,7 @@ import gguf
 import numpy as np
 import pytest
 
-from chat.domain.errors import EngineFailed, ModelNotFound, ModelUnreadable, ModelUnsupported
+from chat.domain.errors import Conflict, EngineFailed, ModelNotFound, ModelUnreadable, ModelUnsupported
 from chat.domain.messages import ChatMessage
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
@@ -334,3 +334,50 @@ def test_after_close_no_engine_is_given_out(
     with pytest.raises(EngineFailed, match="shutting down"):
         engine.submit(request())
     assert registry.status() == []
+
+
+def test_a_model_is_loaded_and_unloaded_when_asked(
+    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+) -> None:
+    write_tiny_gguf(folder / "alpha.gguf")
+    registry = open_registry()
+    assert registry.loaded() == {}
+
+    registry.load("alpha")
+    assert reason_of(registry.get("alpha").submit(request())) == "length"
+    assert registry.loaded() == {"alpha": "ready"}
+    registry.unload("alpha")
+
+    assert registry.loaded() == {}
+    assert reason_of(registry.get("alpha").submit(request())) == "length"
+    assert starter.started == ["alpha", "alpha"]
+
+
+def test_a_model_that_writes_is_neither_unloaded_nor_removed(
+    folder: Path, open_registry: Callable[..., ModelRegistry]
+) -> None:
+    path = write_tiny_gguf(folder / "alpha.gguf")
+    registry = open_registry()
+    generation = registry.get("alpha").submit(request(max_tokens=150))
+
+    with pytest.raises(Conflict, match="alpha is writing an answer"):
+        registry.unload("alpha")
+    with pytest.raises(Conflict):
+        registry.remove("alpha")
+
+    assert path.exists()
+    assert reason_of(generation) == "length"
+
+
+def test_removing_a_split_model_deletes_all_its_files_and_no_other(
+    folder: Path, open_registry: Callable[..., ModelRegistry]
+) -> None:
+    split(Path("big"), folder, 3)
+    write_tiny_gguf(folder / "big2.gguf")
+    registry = open_registry()
+
+    registry.remove("big")
+
+    assert [path.name for path in folder.iterdir()] == ["big2.gguf"]
+    with pytest.raises(ModelNotFound):
+        registry.remove("../big2")

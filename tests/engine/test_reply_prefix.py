@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chat.engine.families import FAMILIES
 from chat.engine.pieces import TextPiece
 from chat.engine.reply_prefix import fit_prefix, opens_thinking
-from chat.engine.tool_calls import FAMILIES, ToolCallParser
+from chat.engine.tool_calls import ToolCallParser
 
 THOUGHTFUL = "<think>\nHm.\n</think>\n\nYes, it"
 OPEN_PROMPT = "<|im_start|>assistant\n<think>\n"
@@ -53,4 +54,4 @@ def test_what_was_held_back_before_is_not_delivered_again(family: str, delivered
 
     parser.skip(fit_prefix(family, PROMPT, delivered))
 
-    assert [*parser.feed("two"), *parser.finish()] == [TextPiece("two")]
+    assert [*parser.feed("two words"), *parser.finish()] == [TextPiece("two words")]

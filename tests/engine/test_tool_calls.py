@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chat.engine.marker_parser import MAX_CALL_CHARS
 from chat.engine.pieces import CallPiece, Piece, ReasoningPiece, TextPiece
-from chat.engine.tool_calls import FAMILIES, ToolCallParser, family_of
+from chat.engine.tool_calls import ToolCallParser
 
-TEMPLATES = Path(__file__).parent / "templates"
 CALL = '{"name": "look", "arguments": {"place": "Röm"}}'
 LOOK = ("look", {"place": "Röm"})
 OPEN, CLOSE, SEPARATOR = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"
@@ -290,77 +285,10 @@ def test_calls_have_ids_of_their_own() -> None:
     assert len({piece.call.id for piece in pieces if isinstance(piece, CallPiece)}) == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("Qwen-Qwen2.5-7B-Instruct", "hermes"),
-        ("Qwen-Qwen3-0.6B", "hermes"),
-        ("Qwen3-Coder", "hermes"),
-        ("HuggingFaceTB-SmolLM3-3B", "hermes"),
-        ("google-gemma-2-2b-it", "hermes"),
-        ("meta-llama-Llama-3.1-8B-Instruct", "llama3"),
-        ("meta-llama-Llama-3.2-3B-Instruct", "llama3"),
-        ("mistralai-Mistral-Nemo-Instruct-2407", "mistral"),
-        ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", "deepseek"),
-        ("openai-gpt-oss-120b", "gpt-oss"),
-    ],
-)
-def test_the_template_shows_the_family(name: str, family: str) -> None:
-    assert family_of((TEMPLATES / f"{name}.jinja").read_text()) == family
+def test_the_end_of_a_call_inside_of_a_text_is_text() -> None:
+    call = '{"name": "say", "arguments": {"text": "</tool_call> \\" </tool_call>"}}'
 
-
-FRAGMENTS = (
-    "<think>", "</think>", "<tool_call>", "</tool_call>", "<|python_tag|>", "[TOOL_CALLS]", "[ARGS]", "[THINK]",
-    "[/THINK]", OPEN, CLOSE, SEPARATOR, "<｜tool▁calls▁begin｜>", "<|channel|>", "analysis", "final", "<|message|>",
-    "<|end|>", "<|start|>", "assistant", " to=functions.look", "<|call|>", "<function=f>", "</function>",
-    "<parameter=p>", "</parameter>", CALL, f"[{CALL}]", '{"name": "f", "parameters": {}}', '{"', "{", "}", "[", "]",
-    "look", ";", "\n", "  ", "\n\n", "<", "x", "é🧡", "\\", '"', "function\n```json\n{}\n```", "to", "\u2028",
-)  # fmt: skip
-junk = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join)
-cuts = st.lists(st.integers(0, 300), max_size=12)
-families = st.sampled_from(FAMILIES)
-
-
-@given(family=families, reply=junk, places=cuts, is_thinking=st.booleans())
-@settings(max_examples=1500, deadline=None)
-def test_any_cuts_give_the_same_parts(family: str, reply: str, places: list[int], is_thinking: bool) -> None:
-    assert parse(family, *cut(reply, places), is_thinking=is_thinking) == parse(
-        family, reply, is_thinking=is_thinking
-    )
-
-
-@given(family=families, reply=junk)
-@settings(max_examples=500, deadline=None)
-def test_character_by_character_gives_the_same_parts(family: str, reply: str) -> None:
-    assert parse(family, *reply) == parse(family, reply)
-
-
-@given(family=families, reply=st.text(), is_thinking=st.booleans())
-def test_words_without_markers_lose_nothing_but_space_in_front(
-    family: str, reply: str, is_thinking: bool
-) -> None:
-    parts = parse(family, reply, is_thinking=is_thinking)
-
-    assert "".join(text for _, text in parts) in {reply.lstrip(" \t\r\n"), ""} or family == "gpt-oss"
-    assert "".join("".join(text for _, text in parts).split()) == "".join(reply.split())
-
-
-@given(body=st.text('{}[]":,abc1 \\n', max_size=60))
-@settings(max_examples=500)
-def test_whatever_stands_in_a_call_is_a_call_or_is_shown(body: str) -> None:
-    parts = parse("hermes", f"<tool_call>{body}</tool_call>")
-
-    assert parts[0][0] == "call" or parts == [("text", f"<tool_call>{body}</tool_call>")]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(
-    "mark", ["<tool_call>", "[TOOL_CALLS]", OPEN, '{"name', "<|channel|>", "<|start|>", " \n", "<think>"]
-)
-def test_a_flood_of_marks_ends_soon(family: str, mark: str) -> None:
-    reply = mark * (100_000 // len(mark))
-    start = time.process_time()
-
-    parse(family, *cut(reply, range(0, len(reply), 50)))
-
-    assert time.process_time() - start < 5.0
+    assert parse("hermes", f"<tool_call>{call}</tool_call>Done.") == [
+        ("call", ("say", {"text": '</tool_call> " </tool_call>'})),
+        ("text", "Done."),
+    ]

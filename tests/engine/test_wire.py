@@ -16,10 +16,11 @@ from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
 from chat.engine.generation import Job, Update
 from chat.engine.pieces import CallPiece, EndPiece, GenerationUsage, ReasoningPiece, StatePiece, TextPiece
+from chat.engine.prompt_trace import PromptSpan
 from chat.engine.wire import (
+    Answered,
     CancelJob,
     Channel,
-    Counted,
     CountTokens,
     Embedded,
     EmbedderLoaded,
@@ -30,6 +31,7 @@ from chat.engine.wire import (
     LoadModel,
     Message,
     Stepped,
+    TracePrompt,
     pack,
     unpack,
 )
@@ -71,7 +73,9 @@ PIECES = (
         EmbedTexts(("a", "ä \ud83d")),
         EmbedderLoaded(768, 512),
         Embedded(b"\x00\x01"),
-        Counted(1, 17),
+        TracePrompt(1, GenerationRequest(())),
+        Answered(1, 17),
+        Answered(2, (PromptSpan("part", "hi", 1, 0, 0), PromptSpan("template", "\n", 1))),
         Stepped((Update(3, (5, 6), PIECES), Update(4)), 1, 2),
     ],
     ids=lambda message: type(message).__name__,

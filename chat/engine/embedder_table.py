@@ -1,0 +1,147 @@
+"""The embedding models by name, and those of them that are in memory. Knows not how an embedder is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+from chat.domain.errors import Conflict, EngineFailed, ModelNotFound
+from chat.engine.embedder import Embedder, LoadableEmbedder, Vectors
+from chat.engine.model_folder import ModelFile
+from chat.engine.pieces import EngineState
+
+
+@dataclass(slots=True)
+class _Loaded:
+    file: ModelFile
+    embedder: LoadableEmbedder
+    num_users: int = 0
+
+
+class EmbedderTable:
+    """Starts an embedder when it is used. Any thread may call; only `use` waits for a model.
+
+    `files` tells the embedding models that there are now; without `start` none can be used.
+    """
+
+    def __init__(
+        self,
+        files: Callable[[], list[ModelFile]],
+        start: Callable[[ModelFile], LoadableEmbedder] | None = None,
+    ) -> None:
+        self._files = files
+        self._start = start
+        self._loaded: dict[str, _Loaded] = {}
+        self._is_closed = False
+        self._lock = Lock()
+
+    def get(self, name: str = "") -> Embedder:
+        """The embedder of this name; "" is the first there is.
+
+        It stays good when the model is unloaded or replaced meanwhile. Raises: ModelNotFound naming those there are.
+        """
+        self._check_open()
+        return _NamedEmbedder(self, self._find(name).name)
+
+    def load(self, name: str) -> bool:
+        """Begin to bring it into memory; False when there is none of this name."""
+        file = next((file for file in self._files() if file.name == name), None)
+        if file is None:
+            return False
+        with self._lock:
+            self._entry(file).embedder.load()
+        return True
+
+    def states(self) -> dict[str, EngineState]:
+        """Those that are in memory or on the way there, by name."""
+        with self._lock:
+            return {name: loaded.embedder.state for name, loaded in self._loaded.items()}
+
+    def unload(self, name: str) -> None:
+        """End it; the next use starts it again. Raises: Conflict while somebody uses it."""
+        with self._lock:
+            loaded = self._loaded.get(name)
+            if loaded is None:
+                return
+            if loaded.num_users:
+                hint = "Try again when the documents are indexed."
+                raise Conflict(f"{name} is reading texts at the moment.", hint=hint)
+            self._loaded.pop(name).embedder.close()
+
+    def close(self) -> None:
+        """End all; no more are started."""
+        with self._lock:
+            self._is_closed = True
+            for loaded in self._loaded.values():
+                loaded.embedder.close()
+            self._loaded.clear()
+
+    @contextmanager
+    def use(self, name: str) -> Iterator[Embedder]:
+        """The embedder of this moment, which is not unloaded meanwhile. Raises: ModelNotFound, EngineFailed."""
+        file = self._find(name)  # outside of our lock: whoever knows the files may hold one of its own
+        with self._lock:
+            loaded = self._entry(file)
+            loaded.num_users += 1
+        try:
+            yield loaded.embedder
+        finally:
+            with self._lock:
+                loaded.num_users -= 1
+
+    def _entry(self, file: ModelFile) -> _Loaded:
+        self._check_open()
+        loaded = self._loaded.get(file.name)
+        if loaded is not None and loaded.file.states == file.states:
+            return loaded
+        if loaded is not None:
+            loaded.embedder.close()
+        assert self._start is not None, "what was found can be started"
+        self._loaded[file.name] = _Loaded(file, self._start(file))
+        return self._loaded[file.name]
+
+    def _find(self, name: str) -> ModelFile:
+        files = {file.name: file for file in self._files()} if self._start else {}
+        file = files.get(name or next(iter(files), ""))
+        if file is None:
+            raise _not_found(name, files)
+        return file
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise EngineFailed("Parley is shutting down.", hint="Try again when it is back.")
+
+
+class _NamedEmbedder:
+    """An `Embedder` by the name of its model, whatever process runs that model at the moment.
+
+    Indexing holds it through many calls; unloading the model between two of them does it no harm.
+    """
+
+    def __init__(self, table: EmbedderTable, name: str) -> None:
+        self.model = name
+        self._table = table
+
+    @property
+    def dim(self) -> int:
+        with self._table.use(self.model) as embedder:
+            return embedder.dim
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        with self._table.use(self.model) as embedder:
+            return embedder.embed(texts)
+
+    def close(self) -> None:
+        """The table ends embedders; who borrowed one does not."""
+
+
+def _not_found(name: str, known: Iterable[str]) -> ModelNotFound:
+    there_are = ", ".join(known)
+    return ModelNotFound(
+        f"There is no embedding model “{name}”." if name else "There is no embedding model.",
+        hint=f"Choose another. There are: {there_are}."
+        if there_are
+        else "Get one on the models page, or with: manage.py models pull embedding",
+    )
