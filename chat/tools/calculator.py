@@ -1,24 +1,29 @@
-"""The calculator: arithmetic by walking the syntax tree, with bounds on size; nothing is ever evaluated as code."""
+"""The calculator: simpleeval, bounded in length, depth and digits, on decimals, in which 0.1 + 0.2 is 0.3."""
 
 from __future__ import annotations
 
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable
-from fractions import Fraction
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, localcontext
+from typing import Any
+
+from simpleeval import InvalidExpression, SimpleEval
 
 from chat.domain.errors import ToolFailed
 
 MAX_CHARS = 500
 MAX_DEPTH = 60
-MAX_BITS = 4096
+MAX_DIGITS = 400
+GUARD_DIGITS = 20
 SIGNIFICANT_DIGITS = 12
 
-Number = int | float | Fraction
-
-_NAMES: dict[str, Number] = {"pi": math.pi, "e": math.e}
 _SPELLINGS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "^": "**", "\u00a0": " "})
+# A percent sign with no number behind it: "15% of 80", "200 * 10%".
+_PERCENT = re.compile(r"(\d+\.?\d*|\.\d+)\s*%(?=\s*(?:of\b|[)*/,]|$))")
+_OF = re.compile(r"\)\s*of\b")
 
 
 def calculator(expression: str) -> str:
@@ -27,117 +32,95 @@ def calculator(expression: str) -> str:
     """
     if len(expression) > MAX_CHARS:
         raise ToolFailed(f"The expression has {len(expression)} characters; at most {MAX_CHARS} are allowed.")
+    text = _OF.sub(")*", _PERCENT.sub(r"(\1/100)", expression.translate(_SPELLINGS).strip()))
     try:
-        tree = ast.parse(expression.translate(_SPELLINGS).strip(), mode="eval")
-        return _format(_value(tree.body, MAX_DEPTH))
+        tree = ast.parse(text, mode="eval")
+        with localcontext(Context(MAX_DIGITS, ROUND_HALF_UP, Emin=-MAX_DIGITS, Emax=MAX_DIGITS)):
+            return _format(_Arithmetic().eval(text, previously_parsed=tree.body))
+    except InvalidExpression as exc:
+        raise ToolFailed(
+            "Only numbers, + - * / // % **, brackets, sqrt, abs, round, min and max are understood."
+        ) from exc
     except (SyntaxError, ValueError, MemoryError, RecursionError) as exc:
         raise ToolFailed(f"Not an arithmetic expression: {expression[:80]}") from exc
     except ZeroDivisionError as exc:
         raise ToolFailed("Division by zero.") from exc
-    except (OverflowError, TypeError) as exc:
-        raise ToolFailed("The result is too large or not a number.") from exc
+    except (ArithmeticError, TypeError) as exc:
+        raise ToolFailed("The result is too large or not a real number.") from exc
 
 
-def _value(node: ast.expr, depth: int) -> Number:
-    if depth == 0:
-        raise ToolFailed("The expression is nested too deep.")
-    match node:
-        case ast.Constant(value=bool()):
-            raise ToolFailed("True and False are not numbers.")
-        case ast.Constant(value=int() | float() as number):
-            return _bounded(number if isinstance(number, int) else _exact(number))
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _bounded(_BINARY[type(op)](_value(left, depth - 1), _value(right, depth - 1)))
-        case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _UNARY:
-            return _UNARY[type(sign)](_value(operand, depth - 1))
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            return _bounded(_FUNCTIONS[name](*(_value(arg, depth - 1) for arg in args)))
-        case ast.Name(id=name) if name in _NAMES:
-            return _NAMES[name]
-    raise ToolFailed("Only numbers, + - * / // % **, brackets, sqrt, abs, round, min and max are understood.")
+class _Arithmetic(SimpleEval):
+    """simpleeval with nothing but numbers, signs and a few functions."""
+
+    def __init__(self) -> None:
+        super().__init__(dict(_OPERATORS), dict(_FUNCTIONS), dict(_NAMES))
+        self._depth = 0
+        self.nodes: dict[type[ast.expr], Callable[[Any], Any]] = {
+            ast.BinOp: self._eval_binop,
+            ast.UnaryOp: self._eval_unaryop,
+            ast.Call: self._eval_call,
+            ast.Name: self._eval_name,
+            ast.Constant: _number,
+        }
+
+    def _eval(self, node: ast.expr) -> object:
+        if self._depth == MAX_DEPTH:
+            raise ToolFailed("The expression is nested too deep.")
+        self._depth += 1
+        try:
+            return super()._eval(node)
+        finally:
+            self._depth -= 1
 
 
-def _exact(number: float) -> Number:
-    """Decimals as fractions, so that 0.1 + 0.2 is 0.3; the shortest text of a float is what was written."""
-    return Fraction(repr(number)) if math.isfinite(number) else number
-
-
-def _bounded(number: Number) -> Number:
-    """Raises: OverflowError for numbers that would take long to go on with."""
-    if isinstance(number, float):
-        if not math.isfinite(number):
-            raise OverflowError
-        return number
-    size = max(number.numerator.bit_length(), number.denominator.bit_length())
-    if size > MAX_BITS:
-        return _bounded(float(number))
-    return number
-
-
-def _divide(a: Number, b: Number) -> Number:
-    return a / b if isinstance(a, float) or isinstance(b, float) else Fraction(a) / Fraction(b)
-
-
-def _power(base: Number, exponent: Number) -> Number:
-    """Exact for whole exponents of small numbers; a float else, so that 9**9**9 overflows at once."""
-    if not isinstance(base, float) and not isinstance(exponent, float) and exponent.denominator == 1:
-        exact, times = Fraction(base), int(exponent)
-        if max(exact.numerator.bit_length(), exact.denominator.bit_length()) * abs(times) <= MAX_BITS:
-            return exact**times
-    if base < 0 and exponent != int(exponent):
-        raise ToolFailed("A negative number has no real root.")
-    return math.pow(base, exponent)
-
-
-def _square_root(number: Number) -> Number:
-    if number < 0:
-        raise ToolFailed("A negative number has no real square root.")
-    if not isinstance(number, float):
-        exact = Fraction(math.isqrt(number.numerator), math.isqrt(number.denominator))
-        if exact * exact == number:
-            return exact
-    return math.sqrt(number)
-
-
-def _round(number: Number, digits: Number = 0) -> Number:
-    """Halves go up in size, as at school: Python's own rounds 2.5 to 2."""
-    digits = int(digits)
-    if abs(digits) > 100:
+def _number(node: ast.Constant) -> Decimal:
+    if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+        raise InvalidExpression(node.value)
+    if math.isinf(node.value):
         raise OverflowError
-    scaled = abs(Fraction(number)) * Fraction(10) ** digits
-    rounded = Fraction(math.floor(scaled + Fraction(1, 2))) / Fraction(10) ** digits
-    return rounded if number >= 0 else -rounded
+    return Decimal(repr(node.value))  # the shortest text of a float is what was written
 
 
-def _format(number: Number) -> str:
+def _floor_divide(a: Decimal, b: Decimal) -> Decimal:
+    return (a / b).to_integral_value(ROUND_FLOOR)
+
+
+def _modulo(a: Decimal, b: Decimal) -> Decimal:
+    """With the sign of `b`; Decimal's own has that of `a`."""
+    return a - b * _floor_divide(a, b)
+
+
+def _power(base: Decimal, exponent: Decimal) -> Decimal:
+    """As in Python: 0**0 is 1, and 0**-1 no number."""
+    if base == 0 and exponent < 0:
+        raise ZeroDivisionError
+    return base**exponent if exponent else Decimal(1)
+
+
+def _round(number: Decimal, digits: Decimal = Decimal(0)) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-int(digits)))
+
+
+def _format(number: object) -> str:
     """Whole numbers in full, others with 12 significant digits and no trailing zeros."""
-    whole = int(number)
-    if (
-        number == whole
-        and -(10**40) < whole < 10**40
-        and not (isinstance(number, float) and abs(whole) >= 2**53)
-    ):
-        return str(whole)
-    return f"{float(number):.{SIGNIFICANT_DIGITS}g}"
+    if not isinstance(number, Decimal) or not math.isfinite(shown := float(number)):
+        raise TypeError
+    number = Context(MAX_DIGITS - GUARD_DIGITS).plus(number)  # (1/7)**-1 is 7
+    if number == number.to_integral_value() and abs(number) < Decimal(10) ** 40:
+        return str(int(number))
+    return f"{shown:.{SIGNIFICANT_DIGITS}g}"
 
 
-_BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
+_OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: _divide,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: _floor_divide,
+    ast.Mod: _modulo,
     ast.Pow: _power,
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
 }
-_UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {
-    ast.UAdd: lambda number: number,
-    ast.USub: lambda number: -number,
-}
-_FUNCTIONS: dict[str, Callable[..., Number]] = {
-    "sqrt": _square_root,
-    "abs": abs,
-    "round": _round,
-    "min": min,
-    "max": max,
-}
+_FUNCTIONS = {"sqrt": Decimal.sqrt, "abs": abs, "round": _round, "min": min, "max": max}
+_NAMES = {"pi": Decimal(repr(math.pi)), "e": Decimal(repr(math.e))}

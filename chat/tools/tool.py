@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +14,11 @@ class ToolContext:
     """What a call may know of the run that it belongs to.
 
     `search` finds passages in the run's documents and gives them numbered, as the model reads them; None when the run
-    has no documents.
+    has no documents. `is_allowed`: a person has allowed this very call.
     """
 
     search: Callable[[str], str] | None = None
+    is_allowed: bool = False
 
 
 class Tool(Protocol):
@@ -39,4 +40,16 @@ class Tool(Protocol):
 
     async def close(self) -> None:
         """Let go of what it holds."""
+        ...
+
+
+class ToolSource(Protocol):
+    """Tools that come and go, such as those of another server."""
+
+    def tools(self) -> Sequence[Tool]:
+        """Those that are there now. May be asked from any thread."""
+        ...
+
+    async def run(self) -> None:
+        """Keep them up, on the event loop of the tools, until cancelled."""
         ...
