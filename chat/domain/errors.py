@@ -13,7 +13,8 @@ ChatError
 │   ├── ModelNotFound       no such model in the models folder
 │   ├── ModelUnreadable     the file is truncated, hostile or not GGUF
 │   ├── ModelUnsupported    a good file that this engine cannot run
-│   └── OutOfMemory         the model or its context does not fit
+│   ├── OutOfMemory         the model or its context does not fit
+│   └── PullFailed          a model cannot be downloaded from the hub
 ├── PromptError
 │   ├── ContextOverflow     the prompt is longer than the model's context
 │   └── TemplateFailed      the model's chat template raised or ran too long
@@ -131,6 +132,12 @@ class OutOfMemory(ModelError):
 
     code = "out_of_memory"
     default_hint = "Choose a smaller model, or lower PARLEY_CONTEXT_TOKENS."
+
+
+class PullFailed(ModelError):
+    """A model cannot be downloaded from the hub."""
+
+    code = "pull_failed"
 
 
 class PromptError(ChatError):

@@ -140,7 +140,10 @@ class ApprovalAnswered:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """Totals over all generations of the run. `cached_tokens` are prompt tokens that were not computed again."""
+    """Totals over all generations of the run. `cached_tokens` are prompt tokens that were not computed again.
+
+    `context_used` of the model's `context_tokens` are taken at the end; 0 where nobody counted.
+    """
 
     prompt_tokens: int
     cached_tokens: int
@@ -148,6 +151,13 @@ class UsageReported:
     queued_ms: int
     prompt_ms: int
     completion_ms: int
+    context_used: int = 0
+    context_tokens: int = 0
+
+    @property
+    def context_share(self) -> float:
+        """How full the context is, from 0 to 1."""
+        return min(1.0, self.context_used / self.context_tokens) if self.context_tokens else 0.0
 
     @property
     def tokens_per_s(self) -> float:

@@ -74,7 +74,8 @@ class GenerationRequest:
     reply already begins with (Continue, or a restarted engine): the model goes on after it, and it is not yielded
     again. With `prompt` the model goes on after exactly this text: no template, `messages` is empty. `grammar` is
     GBNF that the reply keeps to; "" leaves it free. `top_logprobs` (0 to 20) asks for each token's log-probability
-    and that many alternatives.
+    and that many alternatives. With `is_alone` the reply is computed from the first token on in steps of its own: the
+    same request then gives the same tokens, whatever else runs. Slower, for it and for the others.
     """
 
     messages: tuple[ChatMessage, ...] = ()
@@ -85,6 +86,7 @@ class GenerationRequest:
     prompt: str | None = None
     grammar: str = ""
     top_logprobs: int | None = None
+    is_alone: bool = False
 
 
 def _check_float(name: str, value: object, low: float, high: float) -> None:

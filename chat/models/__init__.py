@@ -2,19 +2,23 @@
 
 from chat.models.access import Actor
 from chat.models.api_key import ApiKey, Right
-from chat.models.conversation import Conversation, Message
+from chat.models.conversation import Conversation, ConversationTag, Message
 from chat.models.documents import Chunk, Collection, Document, DocumentStatus, Placement
 from chat.models.feedback import Feedback
 from chat.models.flow import Flow
+from chat.models.review import AuditEntry, Review, ReviewNote
 from chat.models.run import LoggedEvent, Run, RunStatus
+from chat.models.sharing import ShareLink
 from chat.models.user import User
 
 __all__ = [
     "Actor",
     "ApiKey",
+    "AuditEntry",
     "Chunk",
     "Collection",
     "Conversation",
+    "ConversationTag",
     "Document",
     "DocumentStatus",
     "Feedback",
@@ -22,8 +26,11 @@ __all__ = [
     "LoggedEvent",
     "Message",
     "Placement",
+    "Review",
+    "ReviewNote",
     "Right",
     "Run",
     "RunStatus",
+    "ShareLink",
     "User",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from django.db import models
+from django.db.models import Q
 
 from chat.domain.messages import Part, part_from_dict, part_to_dict, text_of
 from chat.models.access import Owned, OwnedQuerySet
@@ -14,6 +15,7 @@ from chat.models.access import Owned, OwnedQuerySet
 TITLE_MAX_CHARS = 120
 MODEL_MAX_CHARS = 200
 EXTERNAL_ID_MAX_CHARS = 200
+TAG_MAX_CHARS = 40
 
 
 class ConversationQuerySet(OwnedQuerySet):
@@ -38,8 +40,12 @@ class Conversation(Owned):
         help_text="The name that a program gave it.",
     )
     session_id = models.CharField(max_length=EXTERNAL_ID_MAX_CHARS, blank=True, db_index=True)
+    system_prompt = models.TextField(blank=True, help_text="Empty: the flow's, or the server's own.")
+    params = models.JSONField(default=dict, blank=True, help_text="Sampling that differs from the flow's.")
     leaf = models.ForeignKey("chat.Message", on_delete=models.SET_NULL, null=True, related_name="+")
     is_unread = models.BooleanField(default=False)
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(db_index=True)
     deleted_at = models.DateTimeField(null=True, blank=True, db_index=True)
@@ -50,6 +56,8 @@ class Conversation(Owned):
         indexes = [
             models.Index(fields=["owner", "-updated_at"], name="conversation_of_owner"),
             models.Index(fields=["guest_key", "-updated_at"], name="conversation_of_guest"),
+            models.Index(fields=["owner"], name="pinned_of_owner", condition=Q(pinned_at__isnull=False)),
+            models.Index(fields=["guest_key"], name="pinned_of_guest", condition=Q(pinned_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -76,6 +84,20 @@ class Conversation(Owned):
         """Some of this conversation's messages, in the order asked for."""
         found = self.messages.in_bulk(ids)
         return [found[pk] for pk in ids if pk in found]
+
+
+class ConversationTag(models.Model):
+    """A word under which its owner finds a conversation again."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=TAG_MAX_CHARS, db_index=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["conversation", "name"], name="tagged_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Message(models.Model):

@@ -31,6 +31,9 @@ class Run(models.Model):
     status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.QUEUED)
     model = models.CharField(max_length=200, blank=True)
     params = models.JSONField(default=dict)
+    recipe = models.JSONField(
+        default=dict, help_text="What the answer was made with: prompt, tools, sampling, seed, model file."
+    )
     usage = models.JSONField(null=True, blank=True)
     finish_reason = models.CharField(max_length=12, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
