@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,10 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
+from chat.domain.errors import InvalidInput
+from chat.domain.mcp import read_mcp_config
+from chat.domain.tools import TOOL_NAMES
+
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _MIN_SECRET_CHARS = 50
 
@@ -17,7 +22,16 @@ _MIN_SECRET_CHARS = 50
 @checks.register("parley")
 def check_settings(*_args: object, **_kwargs: object) -> list[CheckMessage]:
     """Everything that is wrong at once, so that one start is enough to mend it."""
-    return [*_check_hosts(), *_check_production(), *_check_folders(), *_check_streams()]
+    return [
+        *_check_hosts(),
+        *_check_production(),
+        *_check_folders(),
+        *_check_streams(),
+        *_check_hub(),
+        *_check_mcp(),
+        *_check_tools(),
+        *_check_uploads(),
+    ]
 
 
 def _check_hosts() -> list[CheckMessage]:
@@ -79,6 +93,48 @@ def _check_streams() -> list[CheckMessage]:
         message = "SQLite without IMMEDIATE transactions fails under load."
         found.append(Error(message, hint=hint, id="chat.E008"))
     return found
+
+
+def _check_hub() -> list[CheckMessage]:
+    """E009: where models are pulled from."""
+    url = urlsplit(settings.PARLEY_HUB_URL)
+    if not settings.PARLEY_HUB_URL or (url.scheme in ("http", "https") and url.netloc):
+        return []
+    hint = "Write it as https://huggingface.co, or leave it empty to switch downloads off."
+    return [Error(f"PARLEY_HUB_URL is no address: {settings.PARLEY_HUB_URL}", hint=hint, id="chat.E009")]
+
+
+def _check_mcp() -> list[CheckMessage]:
+    """E010: the file of MCP servers, whose programs are run."""
+    if not settings.PARLEY_MCP_CONFIG:
+        return []
+    path = Path(settings.PARLEY_MCP_CONFIG).expanduser()
+    try:
+        read_mcp_config(path)
+    except InvalidInput as exc:
+        hint = "docs/operations.md has an example; without PARLEY_MCP_CONFIG there are no MCP servers."
+        return [Error(f"PARLEY_MCP_CONFIG, {path}: {exc.message}", hint=hint, id="chat.E010")]
+    if path.stat().st_mode & stat.S_IWOTH:
+        hint = f"Run: chmod o-w {path}."
+        return [Error(f"PARLEY_MCP_CONFIG, {path}: everybody may write to it.", hint=hint, id="chat.E010")]
+    return []
+
+
+def _check_tools() -> list[CheckMessage]:
+    """E011: the tools that are built in."""
+    unknown = [name for name in settings.PARLEY_TOOLS if name not in TOOL_NAMES]
+    if not unknown:
+        return []
+    hint = f"There are: {', '.join(TOOL_NAMES)}."
+    return [Error(f"PARLEY_TOOLS names no tool: {', '.join(unknown)}.", hint=hint, id="chat.E011")]
+
+
+def _check_uploads() -> list[CheckMessage]:
+    """E012: files that nobody could keep."""
+    if settings.PARLEY_UPLOAD_MAX_MB <= settings.PARLEY_UPLOAD_QUOTA_MB:
+        return []
+    hint = "Raise PARLEY_UPLOAD_QUOTA_MB, which is for all files of a person together."
+    return [Error("PARLEY_UPLOAD_MAX_MB is more than PARLEY_UPLOAD_QUOTA_MB.", hint=hint, id="chat.E012")]
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

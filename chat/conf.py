@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
@@ -25,7 +25,12 @@ class ChatConf:
     gpu_layers: int
     prefix_cache_bytes: int
     max_queue: int
+    upload_max_bytes: int
+    upload_quota_bytes: int
     tools: tuple[str, ...]
+    mcp_config: Path | None
+    hub_url: str
+    hub_token: str = field(repr=False)
     access: str
     signup: str
     is_https: bool
@@ -48,7 +53,12 @@ class ChatConf:
             gpu_layers=settings.PARLEY_GPU_LAYERS,
             prefix_cache_bytes=settings.PARLEY_PREFIX_CACHE_MB * 2**20,
             max_queue=settings.PARLEY_MAX_QUEUE,
+            upload_max_bytes=settings.PARLEY_UPLOAD_MAX_MB * 2**20,
+            upload_quota_bytes=settings.PARLEY_UPLOAD_QUOTA_MB * 2**20,
             tools=tuple(settings.PARLEY_TOOLS),
+            mcp_config=Path(settings.PARLEY_MCP_CONFIG).expanduser() if settings.PARLEY_MCP_CONFIG else None,
+            hub_url=settings.PARLEY_HUB_URL,
+            hub_token=settings.PARLEY_HUB_TOKEN,
             access=settings.PARLEY_ACCESS,
             signup=settings.PARLEY_SIGNUP,
             is_https=settings.PARLEY_HTTPS,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connections
@@ -11,21 +13,37 @@ from django.db import connections
 from chat.conf import ChatConf
 from chat.domain.errors import ChatError
 from chat.engine.config import EngineConfig
+from chat.engine.digests import FileDigests
 from chat.engine.embedder import EmbedderProcess
 from chat.engine.pieces import Engine
 from chat.engine.process import EngineProcess
 from chat.engine.registry import ModelFile, ModelRegistry
+from chat.hub.table import PullTable
 from chat.models import Flow
-from chat.retrieval.hits import Found
+from chat.retrieval.admission import Quota
+from chat.retrieval.embedding import Embeddings
+from chat.retrieval.extract import Extractor
+from chat.retrieval.files import FileStore
+from chat.retrieval.indexing import Indexer
+from chat.retrieval.ingest import Library
+from chat.retrieval.lexical import WordIndex, index_words
+from chat.retrieval.members import Members
+from chat.retrieval.search import Retriever
+from chat.retrieval.vectors import VectorIndex
+from chat.retrieval.worker import IngestWorker
+from chat.runs.approvals import Approvals
 from chat.runs.detached import DetachedRuns
 from chat.runs.log import EventLog
 from chat.runs.pool import RunPool
+from chat.runs.recipe import RecipeWriter
 from chat.runs.runner import Runner
 from chat.runs.service import RunService
 from chat.runs.sources import PassageFinder
 from chat.runs.stored import StoredRun
 from chat.runs.task import Job
-from chat.tools.registry import ToolRegistry
+from chat.tools.host import ToolHost
+from chat.tools.mcp_servers import McpServers
+from chat.tools.registry import built_in_tools
 
 logger = logging.getLogger(__name__)
 
@@ -36,24 +54,33 @@ class Runtime:
 
     conf: ChatConf
     registry: ModelRegistry
-    tools: ToolRegistry
+    pulls: PullTable
+    library: Library
+    retriever: Retriever
+    tools: ToolHost
     log: EventLog
     pool: RunPool
     runs: RunService
     detached: DetachedRuns
+    recipes: RecipeWriter
 
     def start(self) -> None:
         """Bring order after a crash and load the default model in the background."""
         Flow.objects.default()
         self.pool.recover_interrupted()
         self.runs.purge_deleted()
+        self.library.recover()
         connections.close_all()
         threading.Thread(target=self._preload, name="preload", daemon=True).start()
+        self.pulls.go_on_after_restart()
 
     def close(self) -> None:
         """End the runs with their text kept, store every event, end the engines."""
         self.pool.close()
+        self.tools.close()
+        self.library.close()
         self.log.close()
+        self.pulls.close()
         self.registry.close()
 
     def _preload(self) -> None:
@@ -85,40 +112,77 @@ def close_runtime() -> None:
         runtime.close()
 
 
-class _NoDocuments:
-    """TODO(lead): goes as soon as Retriever (helper E) and Library (helper D) are wired into PassageFinder."""
-
-    def search(self, collection_ids: object, query: str, limit: int) -> Found:
-        return Found()
-
-    def wait(self, collection_ids: object, timeout_s: float, is_cancelled: object) -> bool:
-        return True
+@contextmanager
+def own_library() -> Iterator[Library]:
+    """A library without the rest, for a command beside a running server."""
+    conf = ChatConf.from_settings()
+    registry = _registry(conf)
+    library = _library(conf, Embeddings(registry), _vectors(conf))
+    try:
+        yield library
+    finally:
+        library.close()
+        registry.close()
 
 
 def _build(conf: ChatConf) -> Runtime:
     log = EventLog()
-    tools = ToolRegistry(conf.tools)
-    registry = ModelRegistry(
+    tools = ToolHost(built_in_tools(conf.tools), [McpServers.from_file(conf.mcp_config)])
+    registry = _registry(conf)
+    recipes = RecipeWriter(registry, FileDigests())
+    pulls = PullTable(conf.models_dir, conf.hub_url, conf.hub_token, is_server=True)
+    embeddings = Embeddings(registry)
+    vectors = _vectors(conf)
+    library = _library(conf, embeddings, vectors)
+    retriever = Retriever(WordIndex(Members()), vectors, embeddings)
+    approvals = Approvals()
+    runner = Runner(log, registry, tools, approvals, PassageFinder(retriever, library))
+
+    def job_of(run_id: int) -> Job:
+        stored = StoredRun(run_id, conf, tools, recipes)
+        return Job(run_id, stored.load, stored.save, stored.begin)
+
+    pool = RunPool(log, runner.execute, job_of, max_runs=conf.num_slots + conf.max_queue)
+    return Runtime(
+        conf,
+        registry,
+        pulls,
+        library,
+        retriever,
+        tools,
+        log,
+        pool,
+        RunService(pool, conf, approvals),
+        DetachedRuns(log, pool),
+        recipes,
+    )
+
+
+def _registry(conf: ChatConf) -> ModelRegistry:
+    return ModelRegistry(
         conf.models_dir,
         lambda file: _start_engine(conf, file),
         default_name=conf.default_model,
-        start_embedder=lambda file: EmbedderProcess(file.path, _engine_config(conf)),
+        start_embedder=lambda file: EmbedderProcess(file.path, engine_config(conf)),
     )
-    runner = Runner(log, registry, tools, PassageFinder(_NoDocuments(), _NoDocuments()))
 
-    def job_of(run_id: int) -> Job:
-        stored = StoredRun(run_id, conf, tools)
-        return Job(run_id, stored.load, stored.save)
 
-    pool = RunPool(log, runner.execute, job_of, max_runs=conf.num_slots + conf.max_queue)
-    return Runtime(conf, registry, tools, log, pool, RunService(pool, conf), DetachedRuns(log, pool))
+def _vectors(conf: ChatConf) -> VectorIndex:
+    return VectorIndex(conf.data_dir / "vectors")
+
+
+def _library(conf: ChatConf, embeddings: Embeddings, vectors: VectorIndex) -> Library:
+    files = FileStore(conf.data_dir / "files", conf.upload_max_bytes)
+    indexer = Indexer(files, Extractor(), embeddings, index_words)
+    return Library(files, IngestWorker(indexer, embeddings), Quota(conf.upload_quota_bytes), vectors)
 
 
 def _start_engine(conf: ChatConf, file: ModelFile) -> Engine:
-    return EngineProcess(file.path, _engine_config(conf))
+    return EngineProcess(file.path, engine_config(conf))
 
 
-def _engine_config(conf: ChatConf) -> EngineConfig:
+def engine_config(conf: ChatConf) -> EngineConfig:
+    """How engines are set up by the settings."""
     return EngineConfig(
         num_slots=conf.num_slots,
         context_tokens=conf.context_tokens or None,

@@ -22,5 +22,9 @@ from chat.web.routing import websocket_application  # noqa: E402
 get_runtime().start()
 
 router = ProtocolTypeRouter({"http": Turnstile(django_application), "websocket": websocket_application})
-limited = Limits(router, max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+limited = Limits(
+    router,
+    max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    max_upload_bytes=settings.PARLEY_UPLOAD_MAX_MB * 2**20 + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+)
 application = AccessLog(LiveProbe(limited))

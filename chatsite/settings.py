@@ -35,7 +35,12 @@ PARLEY_GPU_LAYERS = env_int("PARLEY_GPU_LAYERS", -1, low=-1, high=10_000)
 PARLEY_PREFIX_CACHE_MB = env_int("PARLEY_PREFIX_CACHE_MB", 512, low=0, high=1_000_000)
 PARLEY_MAX_QUEUE = env_int("PARLEY_MAX_QUEUE", 200, low=1, high=100_000)
 PARLEY_API_REQUESTS_PER_MINUTE = env_int("PARLEY_API_REQUESTS_PER_MINUTE", 600, low=1, high=1_000_000)
+PARLEY_UPLOAD_MAX_MB = env_int("PARLEY_UPLOAD_MAX_MB", 50, low=1, high=1000)
+PARLEY_UPLOAD_QUOTA_MB = env_int("PARLEY_UPLOAD_QUOTA_MB", 1000, low=1, high=100_000_000)
 PARLEY_TOOLS = env_list("PARLEY_TOOLS", ["calculator", "clock"])
+PARLEY_MCP_CONFIG = env_str("PARLEY_MCP_CONFIG")
+PARLEY_HUB_URL = env_str("PARLEY_HUB_URL", "https://huggingface.co")
+PARLEY_HUB_TOKEN = env_str("PARLEY_HUB_TOKEN")
 PARLEY_ACCESS = env_choice("PARLEY_ACCESS", ["open", "login"])
 PARLEY_SIGNUP = env_choice("PARLEY_SIGNUP", ["open", "closed"])
 PARLEY_HTTPS = env_bool("PARLEY_HTTPS", default=False)
@@ -198,6 +203,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "chat": {"level": "INFO"},
+        "mcp": {"level": "CRITICAL"},  # it logs what servers say; chat.tools.mcp tells what is wrong
         "django": {"handlers": ["django"], "level": "WARNING", "propagate": False},
     },
 }

@@ -11,7 +11,8 @@ from chat.domain.messages import ChatMessage
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.models import Flow
 from chat.models.flow import changed_params
-from chat.tools.registry import ToolRegistry
+from chat.runs.sources import Search, search_for
+from chat.tools.host import ToolHost
 
 
 def direct_request(
@@ -21,7 +22,7 @@ def direct_request(
     changes: dict[str, Any],
     scope: str,
     conf: ChatConf,
-    tools: ToolRegistry,
+    tools: ToolHost,
 ) -> GenerationRequest:
     """What the model is asked. `changes` are sampling parameters by name.
 
@@ -36,6 +37,13 @@ def direct_request(
         messages = [ChatMessage.of("system", prompt), *messages]
     params = _params(flow.sampling(conf.params), conf, changes)
     return GenerationRequest(tuple(messages), params, tools.specs(flow.tools), scope)
+
+
+def search_in(flow: Flow | None, messages: Sequence[ChatMessage]) -> Search | None:
+    """In the flow's documents, for the last question."""
+    if flow is None or flow.collection_id is None:
+        return None
+    return search_for([flow.collection_id], [message.text for message in messages if message.role == "user"])
 
 
 def _params(start: SamplingParams, conf: ChatConf, changes: dict[str, Any]) -> SamplingParams:

@@ -129,9 +129,12 @@ class EventLog:
         with self._lock:
             self._live.pop(run_id, None)
 
-    def append(self, run_id: int, event: Event) -> Numbered:
-        """Give `event` the next number and queue it for storage. The run must be open."""
-        return self._append(run_id, event, save=None)
+    def append(self, run_id: int, event: Event, save: Save | None = None) -> Numbered:
+        """Give `event` the next number and queue it for storage; `save` runs in the transaction that stores it.
+
+        The run must be open.
+        """
+        return self._append(run_id, event, save)
 
     def finish(self, run_id: int, event: Terminal, save: Save) -> Numbered:
         """End a run: `save` runs in the transaction that stores `event`, and readers see the end after both."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from chat.domain.messages import (
     ChatMessage,
@@ -18,6 +19,8 @@ from chat.domain.messages import (
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.pieces import Engine
 from chat.models import Message, Run
+
+MIN_RESULT_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def going_on(request: GenerationRequest, reply: Sequence[Part]) -> GenerationReq
 def fit(request: GenerationRequest, engine: Engine) -> Prompt:
     """Leave out the oldest messages until prompt and answer fit; the system prompt and the last question stay.
 
+    Tool results are cut where they would not fit even so.
     The engine is asked for exact counts only when the text could be too long at all: a token is at least one byte.
     """
     context = engine.status().context_tokens
@@ -69,6 +73,7 @@ def fit(request: GenerationRequest, engine: Engine) -> Prompt:
     if _num_bytes(request) < budget or context == 0:
         return Prompt(request, 0)
     cuts = _possible_cuts(request.messages)
+    request = _with_short_results(request, cuts[-1], engine, budget)
     low, high = 0, len(cuts) - 1
     while low < high:  # the first cut that fits; later ones only get shorter
         middle = (low + high) // 2
@@ -95,7 +100,7 @@ def chat_messages(role: Role, parts: Sequence[Part]) -> list[ChatMessage]:
     """One stored message as the model's turns: tool results stand in turns of their own."""
     turns: list[ChatMessage] = []
     current: list[Part] = []
-    for part in parts:
+    for part in _in_call_order(parts):
         if isinstance(part, ToolResult):
             if current:
                 turns.append(ChatMessage(role, tuple(current)))
@@ -106,6 +111,17 @@ def chat_messages(role: Role, parts: Sequence[Part]) -> list[ChatMessage]:
     if current:
         turns.append(ChatMessage(role, tuple(current)))
     return turns
+
+
+def _in_call_order(parts: Sequence[Part]) -> Iterator[Part]:
+    """Results that follow one another in the order of their calls: they came in the order in which tools ended."""
+    places = {part.id: place for place, part in enumerate(parts) if isinstance(part, ToolCall)}
+
+    def place_of(part: Part) -> int:
+        return places.get(part.call_id, 0) if isinstance(part, ToolResult) else 0
+
+    for _, neighbours in groupby(parts, key=lambda part: isinstance(part, ToolResult)):
+        yield from sorted(neighbours, key=place_of)
 
 
 def _has_result(call: ToolCall, parts: Sequence[Part]) -> bool:
@@ -139,6 +155,30 @@ def _possible_cuts(messages: Sequence[ChatMessage]) -> list[int]:
 def _without(request: GenerationRequest, num_messages: int) -> GenerationRequest:
     start = _num_system(request.messages)
     return replace(request, messages=request.messages[:start] + request.messages[start + num_messages :])
+
+
+def _with_short_results(
+    request: GenerationRequest, num_left_out: int, engine: Engine, budget: int
+) -> GenerationRequest:
+    """The request with its results cut until they fit, when `num_left_out` messages are left out."""
+    parts = [part for message in request.messages for part in message.parts]
+    max_chars = max((len(part.content) for part in parts if isinstance(part, ToolResult)), default=0)
+    fitted = request
+    while max_chars > MIN_RESULT_CHARS and engine.count_tokens(_without(fitted, num_left_out)) > budget:
+        max_chars //= 2
+        fitted = replace(request, messages=tuple(_with_cuts(m, max_chars) for m in request.messages))
+    return fitted
+
+
+def _with_cuts(message: ChatMessage, max_chars: int) -> ChatMessage:
+    return replace(message, parts=tuple(_cut(part, max_chars) for part in message.parts))
+
+
+def _cut(part: Part, max_chars: int) -> Part:
+    if not isinstance(part, ToolResult) or len(part.content) <= max_chars:
+        return part
+    note = f"\n[cut: too long to read, it has {len(part.content):,} characters]"
+    return replace(part, content=part.content[:max_chars] + note)
 
 
 def _num_system(messages: Sequence[ChatMessage]) -> int:

@@ -6,7 +6,7 @@ generate -> tools -> generate ...; every step appends an event. Nothing here kno
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -14,7 +14,6 @@ from django.db import connections
 
 from chat.domain.errors import ChatError, Interrupted
 from chat.domain.events import (
-    Event,
     HistoryTrimmed,
     ReasoningDelta,
     RunFailed,
@@ -23,12 +22,10 @@ from chat.domain.events import (
     StatusChanged,
     Terminal,
     TextDelta,
-    ToolFinished,
     ToolStarted,
     UsageReported,
 )
-from chat.domain.messages import Part, ReasoningPart, TextPart, ToolCall, ToolResult
-from chat.domain.reply import ReplyBuilder
+from chat.domain.messages import ToolCall, ToolSpec
 from chat.domain.trace import tracing
 from chat.engine.pieces import (
     CallPiece,
@@ -42,49 +39,22 @@ from chat.engine.pieces import (
     TextPiece,
 )
 from chat.engine.registry import ModelRegistry
+from chat.runs.approvals import Approvals
+from chat.runs.calls import CallRound, Offer
 from chat.runs.cancel import CancelToken
+from chat.runs.journal import Journal
 from chat.runs.log import EventLog
 from chat.runs.merge import MERGE_WINDOW_S, DeltaMerger
 from chat.runs.prompt import fit, going_on
 from chat.runs.sources import PassageFinder, SourceBook, with_passages
-from chat.runs.task import Job, Task
-from chat.tools.registry import ToolRegistry
+from chat.runs.task import Begin, Job, Task
+from chat.tools.host import ToolHost
+from chat.tools.search_documents import SEARCH_TOOL
+from chat.tools.tool import ToolContext
 
 logger = logging.getLogger(__name__)
 
 MAX_ROUNDS = 5
-
-
-class Journal:
-    """One run's pen: every event goes to the log and into the reply so far."""
-
-    def __init__(self, log: EventLog, run_id: int) -> None:
-        self._log = log
-        self._run_id = run_id
-        self.reply = ReplyBuilder.of(log.read(run_id))
-
-    def append(self, event: Event) -> None:
-        """Number and store the event."""
-        self.reply.apply(self._log.append(self._run_id, event))
-
-    def finish(self, event: Terminal, save: Callable[[], None]) -> None:
-        """End the run; see `EventLog.finish`."""
-        self.reply.apply(self._log.finish(self._run_id, event, save))
-
-    def replay(self, parts: tuple[Part, ...]) -> None:
-        """Begin with what an earlier run of the same reply wrote, so that this log is whole by itself."""
-        for part in parts:
-            match part:
-                case TextPart():
-                    self.append(TextDelta(part.text))
-                case ReasoningPart():
-                    self.append(ReasoningDelta(part.text))
-                case ToolCall():
-                    self.append(ToolStarted(part.id, part.name, part.arguments))
-                case ToolResult():
-                    self.append(
-                        ToolFinished(part.call_id, part.name, part.content, part.is_error, part.duration_ms)
-                    )
 
 
 @dataclass(slots=True)
@@ -93,7 +63,8 @@ class _Totals:
 
     usages: list[GenerationUsage] = field(default_factory=list)
 
-    def report(self) -> UsageReported:
+    def report(self, context_tokens: int) -> UsageReported:
+        last = self.usages[-1]
         return UsageReported(
             prompt_tokens=sum(u.prompt_tokens for u in self.usages),
             cached_tokens=sum(u.cached_tokens for u in self.usages),
@@ -101,6 +72,8 @@ class _Totals:
             queued_ms=sum(u.queued_ms for u in self.usages),
             prompt_ms=sum(u.prompt_ms for u in self.usages),
             completion_ms=sum(u.completion_ms for u in self.usages),
+            context_used=last.prompt_tokens + last.completion_tokens,
+            context_tokens=context_tokens,
         )
 
 
@@ -124,11 +97,17 @@ class Runner:
     """Executes runs; stateless between them, so that one serves all threads."""
 
     def __init__(
-        self, log: EventLog, registry: ModelRegistry, tools: ToolRegistry, passages: PassageFinder
+        self,
+        log: EventLog,
+        registry: ModelRegistry,
+        tools: ToolHost,
+        approvals: Approvals,
+        passages: PassageFinder,
     ) -> None:
         self._log = log
         self._registry = registry
         self._tools = tools
+        self._approvals = approvals
         self._passages = passages
 
     def execute(self, job: Job, token: CancelToken) -> None:
@@ -142,7 +121,7 @@ class Runner:
         try:
             task = job.load()
             connections.close_all()  # an answer may take minutes; the next query opens a new one
-            return self._answer(task, journal, token)
+            return self._answer(task, journal, token, job.begin)
         except ChatError as exc:
             return RunFailed(exc.code, exc.message, exc.hint)
         except Exception:  # the border of the run: whatever it was, the reader is told
@@ -152,14 +131,16 @@ class Runner:
         finally:
             connections.close_all()
 
-    def _answer(self, task: Task, journal: Journal, token: CancelToken) -> Terminal:
+    def _answer(self, task: Task, journal: Journal, token: CancelToken, begin: Begin) -> Terminal:
         engine = self._registry.get(task.model)
+        task = replace(task, request=replace(task.request, tools=self._offered(task)))
         if not journal.reply.model:
-            journal.append(RunStarted(model=engine.status().model))
+            journal.append(RunStarted(model=engine.status().model), begin(task))
             journal.replay(task.written)
         documents = self._documents_of(task, journal, token, engine.status().context_tokens)
-        if documents:
+        if documents and journal.reply.has_searched:
             task = replace(task, request=with_passages(task.request, documents.book.found.sources))
+        offer = self._offer_of(task, documents, journal)
         totals = _Totals()
         try:
             for _ in range(MAX_ROUNDS):
@@ -167,14 +148,18 @@ class Runner:
                 outcome = self._generate(generation, journal, totals, token)
                 if outcome.reason != "tool_calls":
                     return RunFinished(outcome.reason)
-                if self._call_tools(task, outcome.calls, journal):
+                others = [call for call in outcome.calls if call.name not in task.client_tools]
+                CallRound(self._tools, self._approvals, offer, journal, token).run(others)
+                if _is_stopped(token):
+                    return RunFinished("stopped")
+                if _left_to_client(task, outcome.calls, journal):
                     return RunFinished("tool_calls")
             return RunFailed(
                 "tool_failed", f"The model called tools {MAX_ROUNDS} times without answering.", "Ask again."
             )
         finally:
             if totals.usages:
-                journal.append(totals.report())
+                journal.append(totals.report(engine.status().context_tokens))
 
     def _documents_of(
         self, task: Task, journal: Journal, token: CancelToken, context_tokens: int
@@ -193,9 +178,25 @@ class Runner:
             book, partial(self._passages.look_up, task.search, book, context_tokens=context_tokens)
         )
 
+    def _offered(self, task: Task) -> tuple[ToolSpec, ...]:
+        """The task's tools without those that this run has no use for: nobody to ask, nothing to search."""
+
+        def is_of_use(tool: ToolSpec) -> bool:
+            if tool.name in task.client_tools:
+                return True
+            if self._tools.needs_approval(tool.name) and not task.can_ask:
+                return False
+            return tool.name != SEARCH_TOOL or task.search is not None
+
+        return tuple(filter(is_of_use, task.request.tools))
+
+    def _offer_of(self, task: Task, documents: _Documents | None, journal: Journal) -> Offer:
+        context = ToolContext(search=documents.look_up if documents else None)
+        return Offer(task.request.tools, context, task.can_ask, note=partial(_note, documents, journal))
+
     def _start_generation(self, task: Task, engine: Engine, journal: Journal) -> Generation:
         if engine.status().state != "ready":
-            _note_state(journal, StatusChanged("loading"))
+            journal.note(StatusChanged("loading"))
         request = going_on(task.request, journal.reply.parts)
         if not task.is_trimmed:
             return engine.submit(request)
@@ -223,7 +224,7 @@ class Runner:
                         merger.push(ReasoningDelta(piece.text))
                     case StatePiece():
                         merger.flush()
-                        _note_state(journal, StatusChanged(piece.state, piece.position, piece.progress))
+                        journal.note(StatusChanged(piece.state, piece.position, piece.progress))
                     case CallPiece():
                         calls.append(piece.call)
                     case EndPiece():
@@ -233,28 +234,27 @@ class Runner:
             merger.flush()
 
     def _round(self, end: EndPiece, calls: list[ToolCall], token: CancelToken) -> _Round:
-        if token.reason == "shutdown":
-            raise Interrupted("The server was stopped in the middle of this answer.")
-        if token.reason == "stopped":
+        if _is_stopped(token):
             return _Round("stopped", ())
         return _Round("tool_calls" if calls else end.reason, tuple(calls))
 
-    def _call_tools(self, task: Task, calls: tuple[ToolCall, ...], journal: Journal) -> bool:
-        """Run the server's own; True when others are left to the client."""
-        left = [call for call in calls if call.name in task.client_tools]
-        for call in calls:
-            journal.append(StatusChanged("calling"))
-            journal.append(ToolStarted(call.id, call.name, call.arguments))
-            if call not in left:
-                result = self._tools.call(call, task.request.tools)
-                journal.append(
-                    ToolFinished(
-                        result.call_id, result.name, result.content, result.is_error, result.duration_ms
-                    )
-                )
-        return bool(left)
+
+def _is_stopped(token: CancelToken) -> bool:
+    """Raises: Interrupted when it is the server that stops."""
+    if token.reason == "shutdown":
+        raise Interrupted("The server was stopped in the middle of this answer.")
+    return token.reason == "stopped"
 
 
-def _note_state(journal: Journal, state: StatusChanged) -> None:
-    if state != journal.reply.state:
-        journal.append(state)
+def _left_to_client(task: Task, calls: Sequence[ToolCall], journal: Journal) -> bool:
+    """Tell the calls that whoever offered those tools makes; True when there are any."""
+    left = [call for call in calls if call.name in task.client_tools]
+    for call in left:
+        journal.append(ToolStarted(call.id, call.name, call.arguments))
+    return bool(left)
+
+
+def _note(documents: _Documents | None, journal: Journal) -> None:
+    """What a search by the model has added to the sources."""
+    if documents and documents.book.found.sources != journal.reply.sources:
+        journal.append(documents.book.found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +18,8 @@ from chat.domain.messages import ChatMessage, TextPart
 from chat.models import Actor, Collection, Conversation, Flow, Message, Run
 from chat.models.conversation import MODEL_MAX_CHARS, TITLE_MAX_CHARS
 from chat.models.run import LIVE
+from chat.runs.approvals import Approvals
+from chat.runs.message_words import index_messages
 from chat.runs.pool import RunPool
 from chat.runs.titles import title_from
 
@@ -43,6 +45,7 @@ class RunService:
 
     pool: RunPool
     conf: ChatConf
+    approvals: Approvals
 
     def start_conversation(
         self,
@@ -84,7 +87,7 @@ class RunService:
                     Collection.objects.filter(pk=documents.pk, conversation=None).update(
                         conversation=conversation
                     )
-                return self._post(conversation, text, key, model, params)
+                return self._post(conversation, conversation.leaf_id, text, key, model, params)
         except Conflict:  # perhaps the same post twice at the same moment
             if run := self._run_of_key(pk, key):
                 return run
@@ -106,20 +109,35 @@ class RunService:
 
         Raises: Conflict while an answer is being written, InvalidInput, Overloaded.
         """
-        text, model = _checked_text(text), _checked_model(model)
-        if run := self._run_of_key(conversation.pk, key):
-            return run
-        self.pool.check_room()
-        try:
-            with _one_answer_at_a_time():
-                return self._post(conversation, text, key, model, params)
-        except Conflict:  # perhaps the same post twice at the same moment
-            if run := self._run_of_key(conversation.pk, key):
-                return run
-            raise
 
-    def regenerate(self, reply: Message, *, model: str = "") -> Run:
-        """Another answer to the same question, beside the old one, which stays. `model` as in `post_message`.
+        def newest() -> int | None:
+            conversation.refresh_from_db(
+                fields=["leaf"]
+            )  # another tab may have posted since the page was made
+            return conversation.leaf_id
+
+        return self._posted(conversation, _checked_text(text), key, model, params, newest)
+
+    def edit_question(
+        self,
+        question: Message,
+        text: str,
+        *,
+        key: uuid.UUID,
+        model: str = "",
+        params: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """The question in other words, beside the old one, which stays with all that followed it. See `post_message`.
+
+        Raises: Conflict while an answer is being written, InvalidInput, also when it is no question, Overloaded.
+        """
+        if not question.is_question:
+            raise InvalidInput("Only a question can be asked in other words.")
+        conversation = question.conversation
+        return self._posted(conversation, _checked_text(text), key, model, params, lambda: question.parent_id)
+
+    def regenerate(self, reply: Message, *, model: str = "", params: Mapping[str, Any] | None = None) -> Run:
+        """Another answer to the same question, beside the old one, which stays. See `post_message`.
 
         Raises: Conflict while an answer is being written, InvalidInput when `reply` is no answer, Overloaded.
         """
@@ -129,7 +147,7 @@ class RunService:
             sibling = Message.objects.create(
                 conversation=reply.conversation, parent=reply.parent, role=Message.Role.ASSISTANT
             )
-            return self._begin(sibling, _checked_model(model))
+            return self._begin(sibling, _checked_model(model), params)
 
     def continue_message(self, reply: Message, *, model: str = "") -> Run:
         """Go on where the answer stopped; its text stays and grows. `model` as in `post_message`.
@@ -144,6 +162,13 @@ class RunService:
     def cancel(self, run: Run) -> None:
         """Stop the run; its text stays. Does nothing for one that has ended."""
         self.pool.cancel(run.pk)
+
+    def answer_approval(self, run: Run, call_id: str, *, is_allowed: bool) -> None:
+        """A person's word on a call that waits for it.
+
+        Raises: NotFound when the run does not ask this (any more), Conflict when it was answered before.
+        """
+        self.approvals.answer(run.pk, call_id, is_allowed=is_allowed)
 
     def rename(self, conversation: Conversation, title: str) -> None:
         """Raises: InvalidInput for an empty or too long title."""
@@ -183,24 +208,45 @@ class RunService:
             message = Message(conversation=conversation, parent=conversation.leaf, role=role)
             message.set_content(turn.parts)
             message.save()
+            index_messages([message])
             conversation.leaf = message
         if history:
             conversation.save(update_fields=["leaf"])
 
-    def _post(
+    def _posted(
         self,
         conversation: Conversation,
         text: str,
         key: uuid.UUID,
         model: str,
         params: Mapping[str, Any] | None,
+        parent_id: Callable[[], int | None],
     ) -> Run:
-        conversation.refresh_from_db(fields=["leaf"])  # another tab may have posted since the page was made
-        question = Message(
-            conversation=conversation, parent_id=conversation.leaf_id, role=Message.Role.USER, key=key
-        )
+        model = _checked_model(model)
+        if run := self._run_of_key(conversation.pk, key):
+            return run
+        self.pool.check_room()
+        try:
+            with _one_answer_at_a_time():
+                return self._post(conversation, parent_id(), text, key, model, params)
+        except Conflict:  # perhaps the same post twice at the same moment
+            if run := self._run_of_key(conversation.pk, key):
+                return run
+            raise
+
+    def _post(
+        self,
+        conversation: Conversation,
+        parent_id: int | None,
+        text: str,
+        key: uuid.UUID,
+        model: str,
+        params: Mapping[str, Any] | None,
+    ) -> Run:
+        question = Message(conversation=conversation, parent_id=parent_id, role=Message.Role.USER, key=key)
         question.set_content([TextPart(text)])
         question.save()
+        index_messages([question])
         reply = Message.objects.create(
             conversation=conversation, parent=question, role=Message.Role.ASSISTANT
         )

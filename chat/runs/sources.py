@@ -17,6 +17,7 @@ from chat.domain.events import Event, Source, SourcesFound, StatusChanged
 from chat.domain.messages import ChatMessage, TextPart
 from chat.domain.params import GenerationRequest
 from chat.retrieval.hits import Found, Hit
+from chat.retrieval.words import has_content
 
 MAX_PASSAGES = 5
 MAX_INDEXING_S = 300.0
@@ -40,6 +41,15 @@ class Search:
     question: str
     earlier_question: str = ""
     known: SourcesFound | None = None
+
+
+def search_for(
+    collection_ids: Sequence[uuid.UUID], questions: Sequence[str], known: SourcesFound | None = None
+) -> Search | None:
+    """The search for the last of the questions; None where there is nothing to search, or to search for."""
+    if not collection_ids or not questions:
+        return None
+    return Search(tuple(collection_ids), questions[-1], questions[-2] if len(questions) > 1 else "", known)
 
 
 class Searching(Protocol):
@@ -117,9 +127,13 @@ class PassageFinder:
     ) -> SourceBook:
         """The passages for the question. `append` takes the states on the way and what was found.
 
+        What has no word to look for (a greeting, "go on") is not searched at all, and nothing is told of it.
+
         Raises: ChatError when the search fails.
         """
         book = SourceBook(search.known)
+        if search.known is None and not has_content(search.question):
+            return book
         if search.known is None:
             if not self.indexing.wait(search.collection_ids, 0.0, is_cancelled):
                 append(StatusChanged("indexing"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from django.utils import timezone
@@ -10,15 +10,16 @@ from django.utils import timezone
 from chat.conf import ChatConf
 from chat.domain.errors import Interrupted
 from chat.domain.events import RunFailed, RunFinished, SourcesFound, Terminal
-from chat.domain.messages import part_to_dict
 from chat.domain.reply import ReplyBuilder
 from chat.models import Collection, Conversation, LoggedEvent, Message, Run, RunStatus
 from chat.models.flow import changed_params
 from chat.models.run import LIVE
+from chat.runs.message_words import index_messages
 from chat.runs.prompt import build_request, history_of
-from chat.runs.sources import Search
+from chat.runs.recipe import RecipeWriter, with_seed
+from chat.runs.sources import Search, search_for
 from chat.runs.task import Task
-from chat.tools.registry import ToolRegistry
+from chat.tools.host import ToolHost
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,20 @@ class StoredRun:
 
     run_id: int
     conf: ChatConf
-    tools: ToolRegistry
+    tools: ToolHost
+    recipes: RecipeWriter
 
     def load(self) -> Task:
-        """Mark the run as begun and gather its task: the server's settings, then the flow's, then the run's own."""
+        """Gather the task: the server's settings, then the flow's, the conversation's, and the run's own."""
         run = Run.objects.select_related("conversation__flow", "reply").get(pk=self.run_id)
-        Run.objects.filter(pk=self.run_id).update(status=RunStatus.RUNNING, started_at=timezone.now())
         flow, history = run.conversation.flow, history_of(run)
         params = flow.sampling(self.conf.params) if flow else self.conf.params
-        flow_prompt = flow.system_prompt if flow else ""
+        params = changed_params(params, run.conversation.params)
+        flow_prompt = run.conversation.system_prompt or (flow.system_prompt if flow else "")
         request = build_request(
             history,
             system_prompt=run.params.get("system_prompt") or flow_prompt or self.conf.system_prompt,
-            params=changed_params(params, run.params.get("sampling", {})),
+            params=with_seed(changed_params(params, run.params.get("sampling", {}))),
             tools=self.tools.specs(flow.tools if flow else None),
             scope=run.conversation.scope,
         )
@@ -50,6 +52,20 @@ class StoredRun:
             search=_search_for(run, history),
             can_ask=not run.conversation.chat_id,
         )
+
+    def begin(self, task: Task) -> Callable[[], None]:
+        """What marks the run as begun and writes down what it is made with.
+
+        To be called in the transaction that stores its first event: a commit costs milliseconds.
+        """
+        recipe = self.recipes.recipe_of(task).to_dict()
+
+        def mark() -> None:
+            Run.objects.filter(pk=self.run_id, status=RunStatus.QUEUED).update(
+                status=RunStatus.RUNNING, started_at=timezone.now(), recipe=recipe
+            )
+
+        return mark
 
     def save(self, reply: ReplyBuilder, end: Terminal) -> None:
         """See `save_end`."""
@@ -63,12 +79,7 @@ def _search_for(run: Run, history: Sequence[Message]) -> Search | None:
     collection_ids = list(own.values_list("pk", flat=True).distinct())
     if conversation.flow and conversation.flow.collection_id:
         collection_ids.append(conversation.flow.collection_id)
-    if not collection_ids or not questions:
-        return None
-    earlier = questions[-2] if len(questions) > 1 else ""
-    return Search(
-        tuple(collection_ids), questions[-1], earlier, _known_sources(run) if run.reply.parts else None
-    )
+    return search_for(collection_ids, questions, _known_sources(run) if run.reply.parts else None)
 
 
 def _known_sources(run: Run) -> SourcesFound | None:
@@ -80,7 +91,7 @@ def _known_sources(run: Run) -> SourcesFound | None:
 
 def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:
     """Write what the run came to into its rows. Called in the transaction that stores the last event."""
-    run = Run.objects.filter(pk=run_id, status__in=LIVE).first()
+    run = Run.objects.select_related("reply__conversation").filter(pk=run_id, status__in=LIVE).first()
     if run is None:  # deleted, or ended by another process
         return
     run.status = status_after(end)
@@ -93,7 +104,9 @@ def save_end(run_id: int, reply: ReplyBuilder, end: Terminal) -> None:
         run.error_code, run.error_message, run.error_hint = end.code, end.message, end.hint
     run.save()
     if reply.parts:  # a Continue that failed before it wrote anything leaves the text of the earlier runs
-        Message.objects.filter(pk=run.reply_id).update(parts=[part_to_dict(part) for part in reply.parts])
+        run.reply.set_content(reply.parts)
+        run.reply.save(update_fields=["parts"])
+        index_messages([run.reply])
     Conversation.objects.filter(pk=run.conversation_id).update(updated_at=run.finished_at, is_unread=True)
 
 

@@ -32,13 +32,23 @@ class Task:
 
 
 Load = Callable[[], Task]
+Begin = Callable[[Task], Callable[[], None] | None]
 Save = Callable[[ReplyBuilder, Terminal], None]
+
+
+def _nothing(_task: Task) -> None:
+    """A run without rows has nothing to mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run for the pool: its id in the log, where its task comes from, and what becomes of its end."""
+    """A run for the pool: its id in the log, where its task comes from, and what becomes of its end.
+
+    What `begin` returns and `save` run in the transactions that store its first event and its last; `begin` is given
+    the task with the tools that the model is offered.
+    """
 
     run_id: int
     load: Load
     save: Save
+    begin: Begin = _nothing

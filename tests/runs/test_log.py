@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -137,14 +138,21 @@ async def test_silence_gives_a_tick(log: EventLog) -> None:
     assert [len(batch) for batch in batches] == [1, 0]
 
 
-def test_an_event_is_shown_only_once_it_is_stored(log: EventLog) -> None:
-    run = open_run(log)
+def test_an_event_is_shown_only_once_it_is_stored(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, may_store, store = open_run(log), threading.Event(), EventLog._store_patiently
 
+    def store_when_told(log: EventLog, writes: list[Any]) -> None:
+        may_store.wait(10)
+        store(log, writes)
+
+    monkeypatch.setattr(EventLog, "_store_patiently", store_when_told)
     log.append(run.pk, TextDelta("a"))
     at_once = log.read(run.pk)
-    wait_until(lambda: log.read(run.pk), timeout_s=0.4)
+    may_store.set()
+    log.flush()
 
     assert at_once == []
+    assert [numbered.event for numbered in log.read(run.pk)] == [TextDelta("a")]
     assert LoggedEvent.objects.filter(run=run).count() == 1
 
 
@@ -155,7 +163,7 @@ def test_while_the_database_is_locked_the_text_flows_but_the_end_waits(log: Even
     try:
         log.append(run.pk, TextDelta("shown though not stored"))
         log.finish(run.pk, RunFinished("stop"), no_save)
-        wait_until(lambda: log.read(run.pk), timeout_s=3)
+        wait_until(lambda: log.read(run.pk), timeout_s=20)
         time.sleep(0.3)
         assert [n.seq for n in log.read(run.pk)] == [1]
     finally:

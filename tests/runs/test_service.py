@@ -145,7 +145,7 @@ def test_stop_keeps_the_text(runtime: Runtime, alices_actor: Actor) -> None:
 
     runtime.runs.cancel(run)
     runtime.runs.cancel(run)
-    wait_for_end(run, timeout_s=2)
+    wait_for_end(run)
 
     assert run.status == RunStatus.STOPPED
     assert run.reply.text
@@ -241,7 +241,7 @@ def test_deleting_while_an_answer_is_written_stops_it(runtime: Runtime, alices_a
     wait_for_text(runtime, run)
 
     runtime.runs.delete(conversation_of(run))
-    wait_for_end(run, timeout_s=2)
+    wait_for_end(run)
 
     assert run.status == RunStatus.STOPPED
     runtime.runs.restore(conversation_of(run))
