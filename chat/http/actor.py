@@ -16,9 +16,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from chat.http.headers import SHARE_PATH
 from chat.http.middleware import Middleware
 from chat.models import Actor, User
 from chat.models.access import Owned
+from chat.runs.message_words import adopt_words
 
 DAY_S = 86_400
 GUEST_COOKIE_AGE_S = 365 * DAY_S
@@ -29,8 +31,9 @@ _SALT = "chat.guest"
 # Programs come with keys: no cookie of a browser counts there, and none is given.
 API_PATHS = ("/api/v1/", "/v1/")
 
-# Open to everyone even with PARLEY_ACCESS=login. The admin asks for an account by itself.
-OPEN_PATHS = ("/accounts/", "/setup/", "/health/", "/static/", "/admin/")
+# Open to everyone even with PARLEY_ACCESS=login. The admin asks for an account by itself, and so does whoever wants
+# to go on with a shared chat.
+OPEN_PATHS = ("/accounts/", "/setup/", "/health/", "/static/", "/admin/", SHARE_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def admit(request: HttpRequest, guest: Guest, user: User | None) -> None:
 def adopt(guest_key: uuid.UUID, user: User) -> None:
     """Give everything of a guest to an account, at once; also while answers are being written."""
     with transaction.atomic():
+        adopt_words(guest_key, user)
         for model in Owned.__subclasses__():
             model._default_manager.filter(guest_key=guest_key).update(owner=user, guest_key=None)
 

@@ -29,6 +29,8 @@ PAGE_POLICY = _policy()
 # Django's admin sets inline styles and shows icons from data: URLs; its scripts are files.
 ADMIN_POLICY = _policy(style_src="'self' 'unsafe-inline'", img_src="'self' data:")
 ADMIN_PATH = "/admin/"
+# Whoever has the address can read what is behind it: it goes to no other page, and into no index.
+SHARE_PATH = "/s/"
 
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
@@ -66,6 +68,9 @@ def secure(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     response.headers.setdefault("Content-Security-Policy", policy)
     response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if request.path.startswith(SHARE_PATH):
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Robots-Tag"] = "noindex"
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     # Also the browser's own history: after a logout on a shared computer "Back" shows nothing.

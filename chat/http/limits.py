@@ -5,9 +5,12 @@ Daphne hands a request over when its body has arrived: `chat/ops/daphne_requests
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+
+from chat.http.uploads import may_upload
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -21,9 +24,12 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class Limits:
     """Refuses odd requests early, and does not believe clients about where the program is mounted."""
 
-    def __init__(self, app: App, *, max_body_bytes: int, root_path: str = "") -> None:
+    def __init__(
+        self, app: App, *, max_body_bytes: int, max_upload_bytes: int = 0, root_path: str = ""
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._max_upload_bytes = max(max_upload_bytes, max_body_bytes)
         self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,24 +41,27 @@ class Limits:
             await self._app({**scope, "root_path": self._root_path}, receive, send)
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if status := self._refusal(scope):
+        is_upload = may_upload(scope["method"], scope["path"])
+        max_bytes = self._max_upload_bytes if is_upload else self._max_body_bytes
+        if status := _refusal(scope, max_bytes):
             await refuse(send, status)
             return
-        body = _CountedBody(receive, send, self._max_body_bytes)
+        body = _CountedBody(receive, send, max_bytes)
         await self._app({**scope, "root_path": self._root_path}, body.receive, body.send)
         if body.is_too_long and not body.has_answer:
             await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
-    def _refusal(self, scope: Scope) -> HTTPStatus | None:
-        hosts = _header_values(scope, b"host")
-        if scope["method"] not in METHODS:
-            return HTTPStatus.METHOD_NOT_ALLOWED
-        if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
-            return HTTPStatus.BAD_REQUEST
-        lengths = _header_values(scope, b"content-length")
-        if any(value.isdigit() and int(value[:20]) > self._max_body_bytes for value in lengths):
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return None
+
+def _refusal(scope: Scope, max_bytes: int) -> HTTPStatus | None:
+    hosts = _header_values(scope, b"host")
+    if scope["method"] not in METHODS:
+        return HTTPStatus.METHOD_NOT_ALLOWED
+    if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
+        return HTTPStatus.BAD_REQUEST
+    lengths = _header_values(scope, b"content-length")
+    if any(value.isdigit() and int(value[:20]) > max_bytes for value in lengths):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return None
 
 
 class _CountedBody:
@@ -71,6 +80,9 @@ class _CountedBody:
     async def receive(self) -> Message:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
+        if message.get("more_body"):
+            # The rest is there already: without a pause all others would wait until 50 MB are written to the disk.
+            await asyncio.sleep(0)
         return {"type": "http.disconnect"} if self.is_too_long else message
 
     async def send(self, message: Message) -> None:

@@ -64,6 +64,11 @@ async def stream_run(
     """
     await sync_to_async(connections.close_all)()  # else every open stream would hold a database connection
     frames = _frames(log, run_id, encoder, after, on_close, 1 if is_event_by_event else MAX_EVENTS)
+    return streamed(frames, content_type)
+
+
+def streamed(frames: AsyncIterator[str], content_type: str) -> StreamingHttpResponse:
+    """An answer that comes as it is made, and that nobody on the way keeps back. `frames` must not raise."""
     response = StreamingHttpResponse(frames, content_type=content_type)
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"

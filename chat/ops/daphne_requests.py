@@ -17,6 +17,8 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Protocol
 from twisted.web.http import HTTPChannel
 
+from chat.http.uploads import may_upload
+
 if TYPE_CHECKING:
     from chat.ops.daphne_server import GuardedServer
 
@@ -35,6 +37,11 @@ class Bounds:
     max_connections: int = 1000
     # From the first byte of a request to its last: Twisted only limits the pause between two bytes.
     receive_timeout_s: float = 60.0
+    # Only for requests that bring files, and only for so many at once: each lies on the disk and in memory for a while.
+    max_upload_bytes: int = 0
+    max_uploads: int = 16
+    # A longer body has so much more time: 50 MB at half a megabit per second take 14 minutes.
+    min_upload_bytes_per_s: int = 60_000
     # A reader that takes nothing for so long is cut off.
     write_stall_s: float = 30.0
     # After SIGTERM: for streams to send their last event once the runs have ended.
@@ -51,6 +58,7 @@ class GuardedChannel(HTTPChannel):
         self.writable = asyncio.Event()
         self.writable.set()
         self._receiving_since: float | None = None
+        self._more_time_s = 0.0
         self._is_refusing = False
         self._num_discarded = 0
 
@@ -76,15 +84,20 @@ class GuardedChannel(HTTPChannel):
             return
         if not self._handlingRequest:
             self._receiving_since = self._receiving_since or time.monotonic()
-            if time.monotonic() - self._receiving_since > self.factory.bounds.receive_timeout_s:
+            allowed_s = self.factory.bounds.receive_timeout_s + self._more_time_s
+            if time.monotonic() - self._receiving_since > allowed_s:
                 self.refuse(b"408 Request Timeout")
                 return
         super().dataReceived(data)
 
     def allContentReceived(self) -> None:
         """Twisted's callback: the request is whole."""
-        self._receiving_since = None
+        self._receiving_since, self._more_time_s = None, 0.0
         super().allContentReceived()
+
+    def expect_upload(self, length: int) -> None:
+        """A long body is on its way: it may take longer than a form."""
+        self._more_time_s = length / self.factory.bounds.min_upload_bytes_per_s
 
     def pauseProducing(self) -> None:
         """Twisted's callback: 64 KB wait to be sent."""
@@ -130,8 +143,8 @@ class GuardedRequest(WebRequest):
     def gotLength(self, length: int | None) -> None:
         """Twisted's callback: the headers are read. `length` is None for a chunked body."""
         if length is not None and length > self._num_left:
-            self._refuse_body()
-            length = 0
+            self._make_room(length)
+            length = 0 if self._is_refused else length
         super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -156,6 +169,16 @@ class GuardedRequest(WebRequest):
             channel.release()
         return done
 
+    def finish(self) -> None:
+        """Twisted's callback: the answer is sent."""
+        self.server.uploads.discard(self)
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Twisted's callback: the client has left."""
+        self.server.uploads.discard(self)
+        super().connectionLost(reason)
+
     def handle_exception(self, exception: Exception) -> None:
         """The app raised. In the middle of an answer only a cut connection tells the client so.
 
@@ -179,11 +202,25 @@ class GuardedRequest(WebRequest):
             if not self._disconnected:
                 self.channel.abort()
 
-    def _refuse_body(self) -> None:
+    def _make_room(self, length: int) -> None:
+        """For a body that is longer than a form: if it may bring files, and not too many others do."""
+        bounds = self.server.bounds
+        path, _, _query = self.channel._path.decode("latin-1").partition("?")
+        method = self.channel._command.decode("latin-1")
+        if length > bounds.max_upload_bytes or not may_upload(method, path):
+            self._refuse_body()
+        elif len(self.server.uploads) >= bounds.max_uploads:
+            self._refuse_body(b"503 Service Unavailable\r\nRetry-After: 5")
+        else:
+            self.server.uploads.add(self)
+            self._num_left = length
+            self.channel.expect_upload(length)
+
+    def _refuse_body(self, status: bytes = b"413 Content Too Large") -> None:
         if not self._is_refused:
             self._is_refused = True
             self.requestHeaders.removeHeader(b"expect")  # else "100 Continue" would follow
-            self.channel.refuse(b"413 Content Too Large")
+            self.channel.refuse(status)
 
 
 class _Busy(Protocol):

@@ -18,8 +18,8 @@ _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)
 _VISIBLE |= {0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
-# Setup, reset and share links carry a secret in the path.
-_SECRET = re.compile(r"(/(?:setup|key|share)/)[\w-]{16,}")
+# Setup, reset and shared links carry a secret in the path.
+_SECRET = re.compile(r"(/(?:setup|key|s)/)[\w-]{16,}")
 
 
 def hide_secrets(text: str) -> str:

@@ -62,7 +62,9 @@ def serve(address: Address, say: Callable[[str], None], *, has_signal_handlers: 
         host=address.host,
         port=address.port,
         bounds=Bounds(
-            max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, max_connections=_max_connections()
+            max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            max_upload_bytes=settings.PARLEY_UPLOAD_MAX_MB * 2**20 + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            max_connections=_max_connections(),
         ),
         on_ready=lambda: announce(address, say),
         on_stop=close_runtime,

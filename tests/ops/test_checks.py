@@ -20,6 +20,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("chat.E006", {"PARLEY_MODELS_DIR": Path("manage.py").resolve()}),
     ("chat.E007", {"MIDDLEWARE": ["django.middleware.gzip.GZipMiddleware"]}),
     ("chat.E008", {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}}),
+    ("chat.E009", {"PARLEY_HUB_URL": "huggingface.co"}),
+    ("chat.E010", {"PARLEY_MCP_CONFIG": "/no/such/file.json"}),
+    ("chat.E010", {"PARLEY_MCP_CONFIG": str(Path("manage.py").resolve())}),
+    ("chat.E011", {"PARLEY_TOOLS": ["calculator", "oracle"]}),
+    ("chat.E012", {"PARLEY_UPLOAD_MAX_MB": 50, "PARLEY_UPLOAD_QUOTA_MB": 10}),
 ]
 
 

@@ -82,6 +82,7 @@ async def test_each_request_is_one_line_with_its_size(caplog: pytest.LogCaptureF
     ("path", "shown"),
     [
         ("/setup/Zk3vV3x0q9pJrXJYcT0t5xq3bXl8f1Yw2cVb9aQe7hM", "/setup/..."),
+        ("/s/Zk3vV3x0q9pJrXJYcT0t5xq3bXl8f1Yw2cVb9aQe7hM/events", "/s/.../events"),
         ("/c/0b2b3b7e-6a86-4b77-b4f5-1f0a6f8f3c11/rename", "/c/0b2b3b7e-6a86-4b77-b4f5-1f0a6f8f3c11/rename"),
         ("/static/css/account.css", "/static/css/account.css"),
     ],

@@ -13,6 +13,9 @@ from chat.ops.daphne_server import GuardedServer
 stopping = threading.Event()
 BOUNDS = Bounds(
     max_body_bytes=1_000_000,
+    max_upload_bytes=5_000_000,
+    max_uploads=2,
+    min_upload_bytes_per_s=100_000,
     max_connections=40,
     receive_timeout_s=1.0,
     write_stall_s=1.0,
@@ -96,6 +99,7 @@ PATHS = {
     "/hello": hello,
     "/mounted-at": mounted_at,
     "/size": size,
+    "/attachments/": size,
     "/raise": raise_at_once,
     "/raise-in-the-middle": raise_in_the_middle,
     "/flood": flood,
@@ -105,7 +109,7 @@ PATHS = {
 }
 
 if __name__ == "__main__":
-    limited = Limits(app, max_body_bytes=BOUNDS.max_body_bytes)
+    limited = Limits(app, max_body_bytes=BOUNDS.max_body_bytes, max_upload_bytes=BOUNDS.max_upload_bytes)
     server = GuardedServer(
         limited,
         host="127.0.0.1",
