@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from chat.conf import ChatConf
 from chat.domain.errors import InvalidInput
 from chat.engine.model_folder import ModelFolder
-from chat.models import Flow
+from chat.models import Collection, Flow
 from chat.models.flow_removal import remove_flow
 from chat.web.flow_forms import FlowForm
 
@@ -21,14 +21,13 @@ _OPTIONS = {"system_prompt": "--system", "tools": "--tool", "allowed_origins": "
 
 def created_flow(options: dict[str, Any]) -> Flow:
     """Store a flow. Raises: CommandError naming each wrong option."""
-    if options["collection"]:
-        raise CommandError("--collection: there are no documents yet, so a flow cannot have a collection.")
     conf = ChatConf.from_settings()
     form = FlowForm(
         {
             "name": options["name"],
             "model": options["model"],
             "system_prompt": options["system"],
+            "collection": _collection_id(options["collection"]),
             "tools": options["tool"],
             "all_tools": not options["tool"],
             "requires_key": options["require_key"],
@@ -67,6 +66,7 @@ def flow_as_json(flow: Flow) -> dict[str, Any]:
         "system_prompt": flow.system_prompt,
         "params": flow.params,
         "tools": flow.tools,
+        "collection": flow.collection.name if flow.collection else None,
         "starter_prompts": flow.starter_prompts,
         "allowed_origins": flow.allowed_origins,
         "requires_key": flow.requires_key,
@@ -80,6 +80,16 @@ def flow_as_json(flow: Flow) -> dict[str, Any]:
 def flow_as_text(flow: Flow) -> str:
     """One line a field."""
     return "\n".join(f"{name}: {_plain(value)}" for name, value in flow_as_json(flow).items())
+
+
+def _collection_id(name: str) -> uuid.UUID | None:
+    """Raises: CommandError when there is no such collection."""
+    if not name:
+        return None
+    found = Collection.objects.named().filter(name=name).first()
+    if found is None:
+        raise CommandError(f"--collection: there is none called {name!r}. manage.py ingest makes one.")
+    return uuid.UUID(str(found.pk))
 
 
 def _plain(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +11,14 @@ from django import template
 from django.http import HttpRequest
 
 from chat.domain.errors import Interrupted
-from chat.domain.events import RunFailed, RunFinished, Terminal
+from chat.domain.events import RunFailed, RunFinished, Terminal, UsageReported
 from chat.domain.reply import ReplyBuilder
+from chat.domain.sizes import size_text
 
 register = template.Library()
+
+# Unicode's bidirectional controls.
+_DIRECTION_SIGN = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 THEMES = ("system", "light", "dark")
 
@@ -65,6 +70,18 @@ def facts(reply: ReplyBuilder) -> list[str]:
 
 
 @register.filter
+def context_words(usage: UsageReported) -> str:
+    """How much of what the model can look at is taken."""
+    return f"{usage.context_used:,} of {usage.context_tokens:,} tokens that the model can look at."
+
+
+@register.filter
+def context_percent(usage: UsageReported) -> str:
+    """61 %; never 0 where something is taken."""
+    return f"{max(1, round(usage.context_share * 100))} %"
+
+
+@register.filter
 def seconds(duration_ms: int) -> str:
     """40 ms, 0.4 s, 12 s, 3 min 5 s."""
     if duration_ms < 100:
@@ -73,6 +90,12 @@ def seconds(duration_ms: int) -> str:
         return f"{duration_ms / 1000:.1f} s"
     total = round(duration_ms / 1000)
     return f"{total} s" if total < 60 else f"{total // 60} min {total % 60} s"
+
+
+@register.filter
+def size(num_bytes: int) -> str:
+    """37 MB, 2.5 GB."""
+    return size_text(num_bytes)
 
 
 @register.filter
@@ -86,8 +109,9 @@ def thought_for(duration_ms: int) -> str:
 
 @register.filter
 def pretty(arguments: Mapping[str, Any]) -> str:
-    """A tool's input for reading."""
-    return json.dumps(arguments, ensure_ascii=False, indent=2)
+    """A tool's input for reading, also before it is allowed: signs that would turn its order round are spelled out."""
+    text = json.dumps(arguments, ensure_ascii=False, indent=2)
+    return _DIRECTION_SIGN.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def _cookies(request: HttpRequest | str) -> Mapping[str, str]:

@@ -7,43 +7,52 @@ from typing import Any
 
 from chat.models import Conversation
 from chat.runtime import get_runtime
+from chat.web.attachments import attachments_of, attachments_of_draft, draft_for, upload_context
 from chat.web.flow_choice import flow_name_of, new_chat_context
 from chat.web.requests import PageRequest
-from chat.web.sidebar import max_rows_for, sidebar_of
+from chat.web.sidebar import sidebar_of
 from chat.web.transcript import Transcript, transcript_of
 from chat.web.words import announcement, status_text
 
 # One behaviour a file; each finds its elements by data-* attributes.
 _BEHAVIOURS = (
+    "attach",
+    "cards",
+    "citations",
     "composer",
     "connection",
     "copy",
     "dialogs",
+    "finding",
     "follow",
     "news",
+    "palette",
+    "paste",
     "problems",
     "rename",
     "shortcuts",
     "sidebar",
+    "sources",
     "theme",
+    "timers",
     "turns",
 )
 SCRIPTS = tuple(f"js/{name}.js" for name in _BEHAVIOURS)
 
 
 def page_context(
-    request: PageRequest, conversation: Conversation | None, before: int | None = None
+    request: PageRequest, conversation: Conversation | None, transcript: Transcript | None = None
 ) -> dict[str, Any]:
-    """For `chat/conversation.html` and its part `chat/_chat.html`."""
-    transcript = transcript_of(conversation, before) if conversation else Transcript(())
+    """For `chat/conversation.html` and its part `chat/_chat.html`. `transcript`: other messages than the last."""
+    transcript = transcript or (transcript_of(conversation) if conversation else Transcript(()))
     return {
         "conversation": conversation,
         "title": str(conversation or "Parley"),
-        "sidebar": sidebar_of(
-            request.actor, conversation.pk if conversation else None, max_rows_for(request)
-        ),
+        "sidebar": sidebar_of(request.actor, conversation.pk if conversation else None),
         "transcript": transcript,
+        "usage": transcript.usage,
         "scripts": SCRIPTS,
+        **attachment_context(request, conversation),
         **flow_context(request, conversation),
         **model_context(request, conversation),
         **live_context(transcript),
@@ -57,6 +66,15 @@ def live_context(transcript: Transcript) -> dict[str, Any]:
     if live is None or live.view is None:
         return {"run_id": None, "status": "", "announcement": ""}
     return {"run_id": live.run_id, "status": status_text(live.view), "announcement": announcement(live.view)}
+
+
+def attachment_context(request: PageRequest, conversation: Conversation | None) -> dict[str, Any]:
+    """The documents above the text box: the conversation's, or those that wait for its first message."""
+    if conversation:
+        attachments = attachments_of(conversation)
+    else:
+        attachments = attachments_of_draft(draft_for(request.actor, request.GET.get("documents", "")))
+    return {"attachments": attachments, **upload_context()}
 
 
 def flow_context(request: PageRequest, conversation: Conversation | None) -> dict[str, Any]:

@@ -29,11 +29,11 @@ def rename(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     get_runtime().runs.rename(conversation, request.POST.get("title", ""))
     tell_list_changed(request.actor, conversation_id)
     if not is_htmx(request):
-        return _see(reverse("conversation", args=[conversation_id]))
+        return see(reverse("conversation", args=[conversation_id]))
     title = escape(conversation.title)
     is_current = current_conversation_id(request) == conversation_id
     return HttpResponse(
-        _sidebar_partial(request)
+        list_partial(request)
         + (partial("title", "textContent", f"{title} · Parley") if is_current else "")
         + (partial(".page-title", "textContent", title) if is_current else "")
     )
@@ -49,14 +49,12 @@ def delete(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     tell_list_changed(request.actor, conversation_id)
     new_chat = f"{reverse('home')}?deleted={conversation_id}"
     if not is_htmx(request):
-        return _see(new_chat)
+        return see(new_chat)
     if current_conversation_id(request) == conversation_id:
         return HttpResponse(headers={"HX-Redirect": new_chat})
     toast = render_to_string("chat/_deleted.html", {"deleted": conversation}, request)
     return HttpResponse(
-        _sidebar_partial(request)
-        + partial("#toast", "innerHTML", toast)
-        + partial("#dialog", "innerHTML", "")
+        list_partial(request) + partial("#toast", "innerHTML", toast) + partial("#dialog", "innerHTML", "")
     )
 
 
@@ -65,7 +63,7 @@ def restore(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """Undo a deletion and show the conversation."""
     get_runtime().runs.restore(deleted_conversation_for(request.actor, conversation_id))
     tell_list_changed(request.actor, conversation_id)
-    return _see(reverse("conversation", args=[conversation_id]))
+    return see(reverse("conversation", args=[conversation_id]))
 
 
 def _form(request: PageRequest, verb: str, conversation: Conversation) -> HttpResponse:
@@ -73,12 +71,14 @@ def _form(request: PageRequest, verb: str, conversation: Conversation) -> HttpRe
     return render(request, template, {"conversation": conversation})
 
 
-def _sidebar_partial(request: PageRequest) -> str:
+def list_partial(request: PageRequest) -> str:
+    """The list of conversations anew, for htmx."""
     html = render_to_string("chat/_conversations.html", {"sidebar": sidebar_for(request)})
     return partial("#conversations", "innerHTML", html)
 
 
-def _see(url: str) -> HttpResponse:
+def see(url: str) -> HttpResponse:
+    """After a form: go there by GET, so that a reload posts nothing."""
     response = redirect(url)
     response.status_code = 303
     return response

@@ -19,7 +19,7 @@ STARTERS = (
 
 def all_flows() -> list[Flow]:
     """The default flow first."""
-    flows = list(Flow.objects.all())
+    flows = list(Flow.objects.select_related("collection"))
     if not any(flow.is_default for flow in flows):
         flows.append(Flow.objects.default())
     return sorted(flows, key=lambda flow: not flow.is_default)

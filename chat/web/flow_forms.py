@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from chat.domain.errors import InvalidInput
-from chat.domain.params import SamplingParams
-from chat.models import Flow
-from chat.models.flow import changed_params
+from chat.models import Collection, Flow
+from chat.web.sampling_forms import LinesField, SamplingFields
 
 SYSTEM_PROMPT_MAX_CHARS = 20_000
 STARTER_MAX_CHARS = 200
@@ -21,61 +19,12 @@ MAX_ORIGINS = 50
 DEFAULT_WINDOW_S = 60
 DAY_S = 86_400
 
-SAMPLING_FIELDS = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "max_tokens",
-    "seed",
-    "stop",
-)
 # As browsers write it in the Origin header: no path, no slash at the end.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-class LinesField(forms.CharField):
-    """A list of strings, one in each line; empty lines do not count."""
-
-    widget = forms.Textarea
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(required=False, strip=False, **options)
-
-    def prepare_value(self, value: Any) -> Any:
-        """A stored list as lines."""
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> list[str]:
-        """The lines as a list."""
-        text = super().clean(value).replace("\r\n", "\n")
-        return [line for line in text.split("\n") if line.strip()]
-
-
-def _number(label: str, help_text: str) -> forms.FloatField:
-    return forms.FloatField(
-        label=label,
-        required=False,
-        help_text=help_text,
-        widget=forms.NumberInput(attrs={"step": "any"}),
-        error_messages={"invalid": f"{label} must be a number."},
-    )
-
-
-def _whole(label: str, help_text: str) -> forms.IntegerField:
-    return forms.IntegerField(
-        label=label,
-        required=False,
-        help_text=help_text,
-        error_messages={"invalid": f"{label} must be a whole number."},
-    )
-
-
-class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
+class FlowForm(SamplingFields, forms.ModelForm):  # type: ignore[type-arg]
     """A new flow, or the changes of one. Its choices are the models and tools that the server has now."""
 
     model = forms.ChoiceField(
@@ -100,20 +49,6 @@ class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": "There is no tool “%(value)s” on this server."},
     )
-    temperature = _number("Temperature", "0 to 2. 0: always the likeliest word.")
-    top_k = _whole("Top k", "0: all.")
-    top_p = _number("Top p", "0 to 1.")
-    min_p = _number("Min p", "0 to 1.")
-    repeat_penalty = _number("Repeat penalty", "0.5 to 2. 1: none.")
-    frequency_penalty = _number("Frequency penalty", "−2 to 2. 0: none.")
-    presence_penalty = _number("Presence penalty", "−2 to 2. 0: none.")
-    max_tokens = _whole("Max tokens", "Of one answer.")
-    seed = _whole("Seed", "The same seed, the same answer.")
-    stop = LinesField(
-        label="Stop strings",
-        help_text="One a line; the answer ends before them.",
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
     allowed_origins = LinesField(
         help_text="Web pages elsewhere that may call it: https://example.org, one a line; * is every page.",
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -136,33 +71,26 @@ class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
             "model",
             "system_prompt",
             "starter_prompts",
+            "collection",
             "tools",
             "requires_key",
             "allowed_origins",
             "rate_limit_requests",
             "rate_limit_window_s",
         )
-        labels = {"requires_key": "Programs need an API key"}
+        labels = {"requires_key": "Programs need an API key", "collection": "Documents"}
         error_messages = {"name": {"unique": "Another flow has this name already."}}
 
     def __init__(self, *args: Any, models: Sequence[str], tools: Sequence[str], **options: Any) -> None:
         super().__init__(*args, **options)
+        self.fields["collection"].queryset = Collection.objects.named()  # type: ignore[attr-defined]
+        self.fields["collection"].empty_label = "None"  # type: ignore[attr-defined]
         Flow.objects.default()  # it takes its name before another flow can
         self._offer_models(models)
         kept = self.instance.tools or []  # tools that are switched off for now stay chosen
         self.fields["tools"].choices = [(name, name) for name in dict.fromkeys([*tools, *kept])]  # type: ignore[attr-defined]
         self.initial["all_tools"] = self.instance.tools is None
         self.initial.update(self.instance.params)
-
-    @property
-    def sampling(self) -> list[forms.BoundField]:
-        """The fields for sampling, for the page."""
-        return [self[name] for name in SAMPLING_FIELDS]
-
-    @property
-    def has_sampling(self) -> bool:
-        """Whether one of them is set or wrong, so that the page shows them."""
-        return bool(self.instance.params) or any(field.errors or field.data for field in self.sampling)
 
     def clean_starter_prompts(self) -> list[str]:
         """Raises: ValidationError for too many, or a too long one."""
@@ -185,26 +113,17 @@ class FlowForm(forms.ModelForm):  # type: ignore[type-arg]
         return self.cleaned_data["rate_limit_window_s"] or DEFAULT_WINDOW_S
 
     def clean(self) -> dict[str, Any]:
-        """Whether the sampling values are in their bounds; `tools` becomes None for every tool."""
+        """`tools` becomes None for every tool."""
         super().clean()
-        for name in SAMPLING_FIELDS:
-            try:
-                changed_params(SamplingParams(), self._sampling_in([name]))
-            except InvalidInput as exc:
-                self.add_error(name, exc.message)
         if self.cleaned_data.get("all_tools"):
             self.cleaned_data["tools"] = None
         return self.cleaned_data
 
     def save(self, commit: bool = True) -> Flow:  # noqa: FBT001, FBT002  (Django's signature)
         """Store the flow."""
-        self.instance.params = self._sampling_in(SAMPLING_FIELDS)
+        self.instance.params = self.changed_sampling
         flow: Flow = super().save(commit)
         return flow
-
-    def _sampling_in(self, names: Iterable[str]) -> dict[str, Any]:
-        given = {name: self.cleaned_data.get(name) for name in names}
-        return {name: value for name, value in given.items() if value not in (None, [])}
 
     def _offer_models(self, models: Sequence[str]) -> None:
         choices = [("", "The default model"), *((name, name) for name in models)]

@@ -73,7 +73,7 @@ def _form_page(request: PageRequest, flow: Flow) -> HttpResponse:
         request.POST or None,
         instance=flow,
         models=[file.name for file in runtime.registry.files()],
-        tools=runtime.conf.tools,
+        tools=[spec.name for spec in runtime.tools.specs()],
     )
     if form.is_valid():
         form.save()

@@ -22,7 +22,7 @@ def tell_run_started(actor: Actor, run: Run) -> None:
 
 
 def tell_list_changed(actor: Actor, conversation_id: uuid.UUID) -> None:
-    """A conversation has another title, has gone or has come back."""
+    """A conversation has another title, other settings, shows another branch, has gone or has come back."""
     _tell(actor, {"type": "list.changed", "conversation": str(conversation_id)})
 
 

@@ -13,10 +13,11 @@ from chat.domain.errors import InvalidInput
 from chat.http.loaders import conversation_for
 from chat.models import Conversation
 from chat.web.chat_page import page_context
+from chat.web.list_pages import Cursor
 from chat.web.news import tell_list_changed
-from chat.web.requests import PageRequest, is_htmx, parsed_uuid
-from chat.web.sidebar import sidebar_for
-from chat.web.transcript import Transcript
+from chat.web.requests import PageRequest, current_conversation_id, is_htmx, parsed_uuid
+from chat.web.sidebar import sidebar_after, sidebar_for
+from chat.web.transcript import Transcript, transcript_at, transcript_of
 
 YEAR_S = 365 * 24 * 3600
 THEMES = ("system", "light", "dark")
@@ -36,10 +37,11 @@ def new_chat(request: PageRequest) -> HttpResponse:
 
 @require_GET
 def conversation(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
-    """A conversation's last messages, or those before `?before=`."""
+    """A conversation's last messages, those before `?before=`, or those around `?at=`."""
     shown = conversation_for(request.actor, conversation_id)
-    before = request.GET.get("before", "")
-    context = page_context(request, shown, int(before) if before.isdecimal() and len(before) < 19 else None)
+    place, before = _message_id(request, "at"), _message_id(request, "before")
+    transcript = transcript_at(shown, place) if place is not None else transcript_of(shown, before)
+    context = page_context(request, shown, transcript)
     if is_htmx(request):
         return render(request, "chat/_earlier.html", context)
     context["refresh_url"] = _refresh_url(request, context["transcript"])
@@ -50,8 +52,12 @@ def conversation(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
 
 @require_GET
 def sidebar(request: PageRequest) -> HttpResponse:
-    """The list of conversations, as a fragment."""
-    return render(request, "chat/_conversations.html", {"sidebar": sidebar_for(request)})
+    """The list of conversations, or what follows `?after=`, as a fragment."""
+    after = Cursor.parse(request.GET.get("after", ""))
+    if after is None:
+        return render(request, "chat/_conversations.html", {"sidebar": sidebar_for(request)})
+    more = sidebar_after(request.actor, current_conversation_id(request), after)
+    return render(request, "chat/_conversations.html", {"sidebar": more})
 
 
 @require_POST
@@ -72,6 +78,11 @@ def theme(request: PageRequest) -> HttpResponse:
     response = redirect(back if is_ours else "home")
     response.set_cookie("theme", chosen, max_age=YEAR_S, samesite="Lax", secure=request.is_secure())
     return response
+
+
+def _message_id(request: PageRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def _refresh_url(request: PageRequest, transcript: Transcript) -> str:

@@ -6,11 +6,7 @@ A page made from the first N events, changed by what the stream sends for the re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import ClassVar, Self, assert_never
-
-from django.utils.safestring import SafeString
+from typing import Self, assert_never
 
 from chat.domain.events import (
     ApprovalAnswered,
@@ -30,118 +26,10 @@ from chat.domain.events import (
 )
 from chat.domain.messages import Part, ReasoningPart, TextPart, ToolCall, ToolResult
 from chat.domain.reply import ReplyBuilder
-from chat.web.markdown import MarkdownStream, render
-
-# A page shows 50 messages: opening a conversation again costs no second rendering.
-_rendered = lru_cache(maxsize=512)(render)
-
-
-class Prose:
-    """Markdown as HTML blocks: those that will not change any more, and the one that is still open.
-
-    Rendered when looked at: a reader who comes late costs one rendering, not one for each event.
-    """
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.is_open = True
-        self._num_rendered = 0
-        self._stream = MarkdownStream()
-
-    def feed(self, text: str) -> None:
-        """Take in more text."""
-        self.text += text
-
-    def close(self) -> None:
-        """Nothing follows: what is open is finished as it stands."""
-        if self.is_open:
-            self._catch_up()
-            self._stream.finish()
-            self.is_open = False
-
-    @property
-    def blocks(self) -> list[SafeString]:
-        """What will not change any more."""
-        self._catch_up()
-        return [_rendered(self.text)] if self.is_rewritten else self._stream.finished
-
-    @property
-    def is_rewritten(self) -> bool:
-        """Closed, and links in it came to life by what was defined only after them."""
-        return not self.is_open and self._stream.has_late_links
-
-    @property
-    def open_block(self) -> SafeString:
-        """What may still change; "" once closed."""
-        self._catch_up()
-        return self._stream.open
-
-    def _catch_up(self) -> None:
-        if self.is_open and self._num_rendered < len(self.text):
-            self._stream.feed(self.text[self._num_rendered :])
-            self._num_rendered = len(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredProse:
-    """The Markdown of a reply that has ended."""
-
-    text: str
-    is_open: ClassVar[bool] = False
-    is_rewritten: ClassVar[bool] = False
-    open_block: ClassVar[str] = ""
-
-    @property
-    def blocks(self) -> list[SafeString]:
-        """The whole in one piece."""
-        return [_rendered(self.text)]
-
-
-@dataclass(slots=True)
-class TextView:
-    """A stretch of the answer."""
-
-    index: int
-    prose: Prose | StoredProse
-    template: ClassVar[str] = "chat/_text.html"
-    is_foldable: ClassVar[bool] = False
-
-
-@dataclass(slots=True)
-class ReasoningView:
-    """What the model thought; `duration_ms` counts once the thinking is over."""
-
-    index: int
-    prose: Prose | StoredProse
-    duration_ms: int = 0
-    template: ClassVar[str] = "chat/_reasoning.html"
-    is_foldable: ClassVar[bool] = True
-
-
-@dataclass(slots=True)
-class ToolView:
-    """A tool call and, once it is there, its result. `is_over`: the run ended, no result will come."""
-
-    index: int
-    call: ToolCall
-    result: ToolResult | None = None
-    is_over: bool = False
-    template: ClassVar[str] = "chat/_tool_call.html"
-
-    @property
-    def is_running(self) -> bool:
-        """Still waiting for the result."""
-        return self.result is None and not self.is_over
-
-    @property
-    def verb(self) -> str:
-        """What is happening or has happened with the tool."""
-        if self.result is None:
-            return "Broke off calling" if self.is_over else "Calling"
-        return "Error calling" if self.result.is_error else "Called"
-
-
-PartView = TextView | ReasoningView | ToolView
+from chat.web.citations import SourceView, citations_of, source_views
+from chat.web.markdown import NO_CITATIONS
+from chat.web.part_views import PartView, ReasoningView, TextView, ToolView, stored_views
+from chat.web.prose import Prose
 
 
 class ReplyView:
@@ -154,7 +42,8 @@ class ReplyView:
         self.message_id = message_id
         self.reply = ReplyBuilder()
         self._own: list[PartView] = []
-        self._stored = [*_views_of(stored)]
+        self._stored = stored_views(stored)
+        self._citations = NO_CITATIONS
 
     @classmethod
     def of_events(cls, message_id: int, stored: Iterable[Part], events: Iterable[Numbered]) -> Self:
@@ -180,6 +69,16 @@ class ReplyView:
         return self.reply.terminal is None
 
     @property
+    def calls(self) -> list[ToolView]:
+        """The tool calls among the parts."""
+        return [part for part in self.parts if isinstance(part, ToolView)]
+
+    @property
+    def sources(self) -> list[SourceView]:
+        """The passages that the answer may draw on."""
+        return source_views(self.reply.sources)
+
+    @property
     def text(self) -> str:
         """The answer's Markdown, for copying."""
         return "".join(part.prose.text for part in self.parts if isinstance(part, TextView))
@@ -191,14 +90,16 @@ class ReplyView:
         if not isinstance(event, (ReasoningDelta, StatusChanged)):
             self._end_thinking()
         match event:
-            case RunStarted() | StatusChanged() | SourcesFound() | HistoryTrimmed() | UsageReported():
+            case RunStarted() | StatusChanged() | HistoryTrimmed() | UsageReported():
                 pass  # the fold has it; the templates ask there
-            case ApprovalAsked() | ApprovalAnswered():
-                pass
+            case SourcesFound():
+                self._cite()
+            case ApprovalAsked(call_id) | ApprovalAnswered(call_id):
+                self._take_word(call_id, numbered.at_ms)
             case TextDelta(text) | ReasoningDelta(text):
-                self._write(text)
+                self._write(text, numbered.at_ms)
             case ToolStarted():
-                self._add_newest()
+                self._add_newest(numbered.at_ms)
             case ToolFinished():
                 self._take_result()
             case RunFinished() | RunFailed():
@@ -206,36 +107,51 @@ class ReplyView:
             case _:
                 assert_never(event)
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, at_ms: int) -> None:
         if not self._own or self._own[-1].index != len(self.reply.parts) - 1:
-            self._add_newest()
+            self._add_newest(at_ms)
         last = self._own[-1]
         if not isinstance(last, ToolView) and isinstance(last.prose, Prose):
             last.prose.feed(text)
 
-    def _add_newest(self) -> None:
+    def _add_newest(self, at_ms: int) -> None:
         self._close_last()
+        for call in self._own_calls():
+            call.has_passed |= call.result is not None
         index = len(self.reply.parts) - 1
         match part := self.reply.parts[index]:
             case TextPart():
-                self._own.append(TextView(index, Prose()))
+                self._own.append(TextView(index, Prose(self._citations)))
             case ReasoningPart():
                 self._own.append(ReasoningView(index, Prose()))
             case ToolCall():
-                self._own.append(ToolView(index, part))
+                self._own.append(ToolView(index, part, started_ms=at_ms))
+                self._take_word(part.id, at_ms)
             case ToolResult():
                 pass  # shown with its call
 
     def _take_result(self) -> None:
         self._close_last()
         result = self.reply.parts[-1]
-        for view in self._own:
-            if (
-                isinstance(view, ToolView)
-                and isinstance(result, ToolResult)
-                and view.call.id == result.call_id
-            ):
-                view.result = result
+        for call in self._own_calls():
+            if isinstance(result, ToolResult) and call.call.id == result.call_id:
+                call.result = result
+
+    def _take_word(self, call_id: str, at_ms: int) -> None:
+        """Whether a person must allow the call, and whether they did; its time counts from then on."""
+        if call_id not in self.reply.approvals:
+            return
+        for view in self.calls:
+            if view.call.id == call_id:
+                view.take_word(self.reply.approvals[call_id])
+                view.started_ms = at_ms
+
+    def _cite(self) -> None:
+        """Numbers in all of the text lead to the passages known now."""
+        self._citations = citations_of(self.message_id, self.reply.sources)
+        for view in (*self._stored, *self._own):
+            if isinstance(view, TextView):
+                view.prose.cite(self._citations)
 
     def _end_thinking(self) -> None:
         last = self._own[-1] if self._own else None
@@ -253,22 +169,8 @@ class ReplyView:
 
     def _end(self) -> None:
         self._close_last()
-        for view in self._own:
-            if isinstance(view, ToolView):
-                view.is_over = True
+        for call in self._own_calls():
+            call.is_over = call.has_passed = True
 
-
-def _views_of(parts: Iterable[Part]) -> Iterator[PartView]:
-    """Views of a stored reply: a call stands with its result."""
-    parts = list(parts)
-    results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
-    for index, part in enumerate(parts):
-        match part:
-            case TextPart():
-                yield TextView(index, StoredProse(part.text))
-            case ReasoningPart():
-                yield ReasoningView(index, StoredProse(part.text), part.duration_ms)
-            case ToolCall():
-                yield ToolView(index, part, results.get(part.id), is_over=True)
-            case ToolResult():
-                pass  # shown with its call
+    def _own_calls(self) -> Iterator[ToolView]:
+        return (view for view in self._own if isinstance(view, ToolView))

@@ -1,4 +1,4 @@
-"""A run's stream for the page, and its Stop."""
+"""A run's stream for the page, its Stop, and the word of the person whom a tool call waits for."""
 
 from __future__ import annotations
 
@@ -35,6 +35,27 @@ def stop(request: PageRequest, run_id: int) -> HttpResponse:
     """End the run with the text it has; also when it has ended already."""
     run = run_for(request.actor, run_id)
     get_runtime().runs.cancel(run)
+    return _done(request, run)
+
+
+@require_POST
+def approve(request: PageRequest, run_id: int, call_id: str) -> HttpResponse:
+    """Let a tool be called that asks first."""
+    run = run_for(request.actor, run_id)
+    get_runtime().runs.answer_approval(run, call_id, is_allowed=True)
+    return _done(request, run)
+
+
+@require_POST
+def deny(request: PageRequest, run_id: int, call_id: str) -> HttpResponse:
+    """Keep a tool from being called."""
+    run = run_for(request.actor, run_id)
+    get_runtime().runs.answer_approval(run, call_id, is_allowed=False)
+    return _done(request, run)
+
+
+def _done(request: PageRequest, run: Run) -> HttpResponse:
+    """The stream shows what came of it; without scripts the page does."""
     if is_htmx(request):
         return HttpResponse(status=204)
     response = redirect(reverse("conversation", args=[run.conversation_id]))

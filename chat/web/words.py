@@ -33,10 +33,10 @@ def status_text(view: ReplyView) -> str:
 
 
 def announcement(view: ReplyView) -> str:
-    """What a screen reader says, once at the start and once at the end."""
+    """What a screen reader says: at the start, at the end, and when a person's word is needed."""
     match view.reply.terminal:
         case None:
-            return "Answer started" if view.reply.last_seq else ""
+            return _permission(view) or ("Answer started" if view.reply.last_seq else "")
         case RunFinished(reason="stopped"):
             return "Answer stopped"
         case RunFinished():
@@ -45,6 +45,12 @@ def announcement(view: ReplyView) -> str:
             return "Answer interrupted"
         case RunFailed():
             return "Answer failed"
+
+
+def _permission(view: ReplyView) -> str:
+    if asking := [call.call.name for call in view.calls if call.phase == "asking"]:
+        return f"Permission needed to call {', '.join(asking)}"
+    return "Permission answered" if any(call.is_asked for call in view.calls) else ""
 
 
 def ordinal(number: int) -> str:

@@ -7,6 +7,7 @@ const form = () => document.querySelector("[data-composer]");
 const textarea = () => form()?.elements.text;
 const draftKey = () => `draft:${form().dataset.draft}`;
 const isLive = () => form().querySelector("[data-stop]") !== null;
+const isUploading = () => form().hasAttribute("data-uploading");
 
 function show() {
   if (!form()) return;
@@ -30,7 +31,7 @@ function write(text) {
 }
 
 function begin() {
-  if (!form() || form().dataset.begun) return;
+  if (!form() || "begun" in form().dataset) return;
   form().dataset.begun = "";
   const draft = localStorage.getItem(draftKey());
   if (draft && !textarea().value) textarea().value = draft;
@@ -38,15 +39,16 @@ function begin() {
   show();
 }
 
-function wait(isWaiting) {
-  form().toggleAttribute("data-waiting", isWaiting);
-  document.querySelector("[data-note]").hidden = isWaiting;
-  document.querySelector("[data-queued]").hidden = !isWaiting;
+// `reason`: "answer" while one is written, "files" while some are on their way, null to wait no longer.
+function wait(reason) {
+  form().toggleAttribute("data-waiting", reason !== null);
+  document.querySelector("[data-note]").hidden = reason !== null;
+  for (const note of document.querySelectorAll("[data-queued]")) note.hidden = note.dataset.queued !== reason;
 }
 
 function send() {
   if (!textarea().value.trim()) return;
-  if (isLive()) wait(true);
+  if (isLive()) wait("answer");
   else form().requestSubmit(form().querySelector("[data-send]"));
 }
 
@@ -69,23 +71,38 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-unqueue]")) wait(false);
+  if (event.target.closest("[data-unqueue]")) wait(null);
 });
+
+// Also a click on Send: the files that are on their way belong to the message.
+document.addEventListener("submit", (event) => {
+  if (event.target !== form() || !isUploading()) return;
+  event.preventDefault();
+  event.stopPropagation();
+  wait("files");
+}, { capture: true });
+
+document.addEventListener("upload:failed", () => form() && wait(null));
+document.addEventListener("upload:end", sendWaiting);
+
+function sendWaiting() {
+  if (!form()?.hasAttribute("data-waiting") || isLive() || isUploading()) return;
+  wait(null);
+  send();
+}
 
 // Only what the server has taken leaves the box; what was typed meanwhile stays.
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (ctx.sourceElement !== form() || ctx.response.status >= 300) return;
   const sent = ctx.request.body.get("text");
   if (textarea().value.startsWith(sent)) write(textarea().value.slice(sent.length).trimStart());
-  wait(false);
+  wait(null);
 });
 
 document.addEventListener("htmx:after:swap", () => {
   begin();
   show();
-  if (!form()?.hasAttribute("data-waiting") || isLive()) return;
-  wait(false);
-  send();
+  sendWaiting();
 });
 
 // A swap may take the element that has the focus (Send becomes Stop): then the next word goes here.

@@ -64,7 +64,7 @@ addEventListener("online", () => {
 document.addEventListener("done", (event) => {
   if (!event.target.matches?.("[data-stream]")) return;
   const stream = event.target;
-  const { conversation } = document.querySelector("#log").dataset;
+  const conversation = document.querySelector("#log")?.dataset.conversation;
   if (conversation && !document.hidden) htmx.ajax("POST", `/c/${conversation}/seen`, { source: "#log", swap: "none" });
   setTimeout(() => stream.remove());
 });

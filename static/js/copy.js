@@ -15,7 +15,7 @@ function copyTheOldWay(text) {
   const box = document.createElement("textarea");
   box.value = text;
   box.className = "visually-hidden";
-  document.body.append(box);
+  (document.querySelector("dialog[open]") ?? document.body).append(box); // a dialog keeps the focus to itself
   box.select();
   document.execCommand("copy");
   box.remove();

@@ -2,7 +2,7 @@
 
 const scroller = document.scrollingElement;
 const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - innerHeight < 24;
-let isFollowing = true;
+let isFollowing = !location.hash;
 let lastTop = 0;
 
 function toEnd() {

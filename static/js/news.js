@@ -21,29 +21,43 @@ function refreshList() {
   htmx.ajax("GET", "/sidebar", { source: "#conversations", target: "#conversations", swap: "innerHTML" });
 }
 
-// The tab that posts is told as well: its own answer is on the way, so it looks again when that is there.
-function fetchChanges(conversation, run) {
-  if (log()?.dataset.conversation !== conversation) return;
-  if (document.querySelector("#main .htmx-request")) {
-    setTimeout(fetchChanges, 300, conversation, run);
-    return;
-  }
-  if (shownRuns.has(String(run))) return;
-  const last = [...log().querySelectorAll("article")].at(-1)?.id.replace("message-", "") ?? "";
-  htmx.ajax("GET", `/c/${conversation}/changes?after=${last}`, { source: "#log", swap: "none" });
+const isShown = (conversation) => conversation && log()?.dataset.conversation === conversation;
+const lastShown = () => [...log().querySelectorAll("article")].at(-1)?.id.replace("message-", "") ?? "";
+
+// The tab that posts is told as well: its own answer is on the way, so it looks again when that is there. A message
+// that is being edited is left alone until that is done.
+function whenQuiet(conversation, act) {
+  if (!isShown(conversation)) return;
+  if (document.querySelector("#main .htmx-request, #log textarea")) setTimeout(whenQuiet, 300, conversation, act);
+  else act();
+}
+
+function fetchChanges(conversation, after) {
+  htmx.ajax("GET", `/c/${conversation}/changes?after=${after}`, { source: "#log", swap: "none" });
+}
+
+function follow(conversation, run) {
+  whenQuiet(conversation, () => shownRuns.has(String(run)) || fetchChanges(conversation, lastShown()));
+}
+
+// Whatever happened meanwhile, it shows now.
+function catchUp() {
+  refreshList();
+  const { conversation } = log()?.dataset ?? {};
+  whenQuiet(conversation, () => fetchChanges(conversation, ""));
 }
 
 function listen() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const socket = new WebSocket(`${scheme}://${location.host}/news`);
   socket.addEventListener("open", () => {
-    if (wait > MIN_WAIT_MS) refreshList(); // something may have happened meanwhile
+    if (wait > MIN_WAIT_MS) catchUp();
     wait = MIN_WAIT_MS;
   });
   socket.addEventListener("message", (event) => {
     const { conversation, run } = JSON.parse(event.data);
     refreshList();
-    if (run) fetchChanges(conversation, run);
+    follow(conversation, run);
   });
   socket.addEventListener("close", () => {
     setTimeout(listen, wait);

@@ -8,7 +8,7 @@ document.addEventListener("submit", (event) => {
   const chosen = event.submitter.value;
   document.documentElement.dataset.theme = chosen;
   document.cookie = `theme=${chosen}; path=/; max-age=${YEAR_S}; samesite=lax`;
-  for (const button of event.target.querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button === event.submitter));
+  for (const button of document.querySelectorAll("[data-theme-form] [aria-pressed]")) {
+    button.setAttribute("aria-pressed", String(button.value === chosen));
   }
 });

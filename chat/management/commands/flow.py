@@ -29,7 +29,9 @@ class Command(BaseCommand):
         create.add_argument(
             "--origin", action="append", default=[], help="web origin that may call it; repeatable"
         )
-        create.add_argument("--collection", default="", help="not there yet")
+        create.add_argument(
+            "--collection", default="", help="documents that it draws on: the collection's name"
+        )
         show = verbs.add_parser("show", help="print a flow")
         for verb in (create, show, verbs.add_parser("list", help="print the id and name of each flow")):
             verb.add_argument("--json", action="store_true", help="print JSON")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from chat.web.markdown.math_rules import can_open_dollar, find_inline_math, is_prose
 
-_SPECIAL = re.compile(r"\\|`+|\$\$?|\[|\]|<|&|\*+|_+|~+|(?<!\S)!$")
+_IMAGE_MARK = re.compile(r"(?<!\S)!$")
+_SPECIAL = re.compile(rf"\\|`+|\$\$?|\[|\]|<|&|\*+|_+|~+|{_IMAGE_MARK.pattern}")
 _PARTIAL_TAG = re.compile(r"<[^\s<>]*")
 _AUTOLINK = re.compile(r"<[^\s<>]*>")
 _PARTIAL_ENTITY = re.compile(r"&#?\w{0,8}")
@@ -26,6 +27,8 @@ _TARGET = re.compile(
 )
 _SUBSCRIPT = re.compile(r"[A-Za-z0-9]\[")
 _REFERENCE = re.compile(r"\[[^\]]*\]")
+_CITATION = re.compile(r"\[[1-9]\d{0,2}\]")
+_PARTIAL_CITATION = re.compile(r"\[(?:[1-9]\d{0,2}\]?)?")
 # A formula or bracket that has been open for longer was never meant as one.
 _MAX_OPEN_CHARS = 300
 
@@ -113,6 +116,8 @@ class _Completion:
         return start + len(mark) if is_text or not can_open else self._end_at(start)
 
     def _bracket(self, start: int, _mark: str) -> int:
+        if _PARTIAL_CITATION.fullmatch(self.text, start):
+            return self._end_before_bracket(start)
         # No link begins in "x[1]" (but 见[文档](..) does, where no spaces are written) nor in "[^1]".
         if _SUBSCRIPT.match(self.text, max(start - 1, 0)) is None and self.text[start + 1 : start + 2] != "^":
             self.brackets.append(start)
@@ -126,9 +131,15 @@ class _Completion:
         if following is not None:
             return following.end()
         if self._may_get_target(start + 1):
+            if _CITATION.fullmatch(self.text, opening, start + 1):
+                return self._end_before_bracket(opening)
             self._cut_bracket(opening)
             self._end_at(start)
         return start + 1
+
+    def _end_before_bracket(self, opening: int) -> int:
+        """Show nothing of a number in brackets until it is clear whether it cites a passage or is a link's text."""
+        return self._end_at(opening - (_IMAGE_MARK.search(self.text[:opening]) is not None))
 
     def _may_get_target(self, position: int) -> bool:
         rest = self.text[position:]

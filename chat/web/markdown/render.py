@@ -21,6 +21,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 
+from chat.web.markdown.citations import NO_CITATIONS, Citations, citation_plugin, resolve
 from chat.web.markdown.highlight import highlight, language_label
 from chat.web.markdown.math_rules import math_plugin
 from chat.web.markdown.mathml import formula, formula_source
@@ -32,10 +33,10 @@ _LINE_ENDS = re.compile(r"\r\n?")
 _ALLOWED_LINK = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 
 
-def render(text: str) -> SafeString:
+def render(text: str, citations: Citations = NO_CITATIONS) -> SafeString:
     """A complete text as safe HTML."""
     references: References = {}
-    return render_blocks(parse_blocks(normalize(text), references), references)
+    return render_blocks(parse_blocks(normalize(text), references), references, citations)
 
 
 def normalize(text: str) -> str:
@@ -50,7 +51,9 @@ def parse_blocks(source: str, references: References) -> list[Token]:
     return tokens
 
 
-def render_blocks(tokens: list[Token], references: References) -> SafeString:
+def render_blocks(
+    tokens: list[Token], references: References, citations: Citations = NO_CITATIONS
+) -> SafeString:
     """Safe HTML of parsed blocks, whose words are parsed now, with the link definitions known by now."""
     for token in tokens:
         if token.type == "inline":
@@ -58,7 +61,7 @@ def render_blocks(tokens: list[Token], references: References) -> SafeString:
             token.children = [Token("words", "", 0, content=html)]
         elif "style" in token.attrs or "class" in token.attrs:
             _shorten_class(token)
-    return sanitize(_RENDERER.render(tokens, _PARSER.options, {}))
+    return resolve(sanitize(_RENDERER.render(tokens, _PARSER.options, {})), citations)
 
 
 @lru_cache(maxsize=1_024)
@@ -137,7 +140,7 @@ def _build_parser() -> MarkdownIt:
     # Nesting beyond 40 is no text of a person; the parser recurses once per level.
     options = {"html": False, "tasklists": True, "maxNesting": 40}
     md = MarkdownIt("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
-    md.use(math_plugin).use(gfm_autolink_plugin)
+    md.use(math_plugin).use(citation_plugin).use(gfm_autolink_plugin)
     md.block.ruler.at("reference", _reference)
     md.render("rules")  # compiles the rules, which several threads at once must not
     md.core.ruler.disable(["normalize", "block"])

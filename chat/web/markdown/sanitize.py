@@ -12,7 +12,7 @@ from pygments.token import STANDARD_TYPES
 
 _PROSE_TAGS = set(
     "a blockquote br code dd del div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr input li ol p pre s span"
-    " strong table tbody td th thead tr ul".split()
+    " strong sup table tbody td th thead tr ul".split()
 )
 _MATH_TAGS = set(
     "math menclose mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt"

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it.common.utils import escapeHtml, normalizeReference
 from markdown_it.token import Token
 
+from chat.web.markdown.citations import NO_CITATIONS, Citations
 from chat.web.markdown.half_open import parse_half_open
 from chat.web.markdown.highlight import highlight, language_label, split_open_code
 from chat.web.markdown.render import References, code_figure, normalize, parse_blocks, render_blocks
@@ -67,10 +68,11 @@ class _Fence:
 class MarkdownStream:
     """Renders a text that arrives in pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, citations: Citations = NO_CITATIONS) -> None:
         self.finished: list[SafeString] = []
         self.open = SafeString("")
         self.has_late_links = False
+        self.citations = citations  # for what is rendered from now on
         self._references: References = {}
         self._unlinked: set[str] = set()
         self._lines: list[str] = []
@@ -80,9 +82,9 @@ class MarkdownStream:
         self._open_source = ""
 
     @classmethod
-    def of(cls, text: str) -> Self:
+    def of(cls, text: str, citations: Citations = NO_CITATIONS) -> Self:
         """A stream that has been fed `text`: what a reader gets who comes at this point."""
-        stream = cls()
+        stream = cls(citations)
         stream.feed(text)
         return stream
 
@@ -152,7 +154,7 @@ class MarkdownStream:
         self._lines, self._fence, self._open_source, self.open = [], None, "", SafeString("")
         known = set(self._references)
         tokens = parse_blocks(source, self._references)
-        html = render_blocks(tokens, self._references)
+        html = render_blocks(tokens, self._references, self.citations)
         self._note_late_links(source, self._references.keys() - known)
         return [html] if html else []
 
@@ -169,7 +171,7 @@ class MarkdownStream:
             return self.open
         self._open_source = source
         references = dict(self._references)
-        return render_blocks(parse_half_open(source, references), references)
+        return render_blocks(parse_half_open(source, references), references, self.citations)
 
     def _open_code_text(self, fence: _Fence) -> str:
         lines = self._lines[1:]
