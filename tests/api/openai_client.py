@@ -56,3 +56,14 @@ def client_in_process(key: str) -> openai.AsyncOpenAI:
         max_retries=0,
         http_client=httpx.AsyncClient(transport=transport, timeout=120),
     )
+
+
+def streamed(client: openai.OpenAI, **fields: Any) -> list[Any]:
+    """All chunks of a chat completion."""
+    return list(client.chat.completions.create(model="starter", stream=True, **fields))
+
+
+def text_of(chunks: list[Any], index: int = 0) -> str:
+    """The words of one choice."""
+    choices = [choice for chunk in chunks for choice in chunk.choices if choice.index == index]
+    return "".join(choice.delta.content or "" for choice in choices)

@@ -224,6 +224,7 @@ class TestRefusals:
         assert response.status_code == 405
         assert message_of(response)
 
+    @pytest.mark.usefixtures("still_clock")
     async def test_too_many_requests_are_429(self, runtime: Runtime, api: Api, settings: Any) -> None:
         settings.PARLEY_API_REQUESTS_PER_MINUTE = 1
 

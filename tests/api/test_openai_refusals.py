@@ -291,6 +291,7 @@ class TestKeys:
         assert response.status_code == 200
         assert json.loads(response.content)["usage"]["completion_tokens"] == 3
 
+    @pytest.mark.usefixtures("still_clock")
     async def test_too_many_requests_are_a_rate_limit_error(
         self, runtime: Runtime, key: str, settings: Any
     ) -> None:

@@ -14,10 +14,11 @@ from chat.http.auth import caller_with, key_with
 from chat.http.detached import Idempotency, streamed_reply, whole_reply
 from chat.http.model_names import resolve
 from chat.http.openapi import documented
+from chat.http.origins import check_origin, for_pages_of_flows
 from chat.http.rate_limits import check_flow_rate
 from chat.http.turnstile import leave_place
 from chat.models import ApiKey, Right
-from chat.runs.direct import direct_request
+from chat.runs.direct import direct_request, search_in
 from chat.runs.task import Task
 from chat.runtime import get_runtime
 
@@ -34,6 +35,7 @@ def status_of(error: ChatError) -> int:
 
 
 @documented(GENERATE)
+@for_pages_of_flows
 @api_view("POST", error_body=error_body, status_of=status_of)
 async def generate_response(request: HttpRequest) -> HttpResponseBase:
     """The answer to a list of messages, whole or line by line."""
@@ -59,6 +61,7 @@ def _prepared(request: HttpRequest, key: ApiKey, asked: Asked) -> tuple[Task, Id
     flow, model = resolve(asked.model)
     caller = caller_with(key, flow)
     if flow is not None:
+        check_origin(request, flow)
         check_flow_rate(request, flow)
     runtime = get_runtime()
     ask = direct_request(
@@ -69,4 +72,5 @@ def _prepared(request: HttpRequest, key: ApiKey, asked: Asked) -> tuple[Task, Id
         conf=runtime.conf,
         tools=runtime.tools,
     )
-    return Task(ask, model, is_trimmed=False), Idempotency.of(request, caller)
+    task = Task(ask, model, is_trimmed=False, search=search_in(flow, asked.messages))
+    return task, Idempotency.of(request, caller)

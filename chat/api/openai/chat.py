@@ -21,10 +21,13 @@ from chat.http.api import api_view
 from chat.http.body import Fields, json_object
 from chat.http.detached import Idempotency
 from chat.http.openapi import documented
+from chat.http.origins import for_pages_of_flows
+from chat.runs.direct import search_in
 from chat.runs.task import Task
 
 
 @documented(CHAT)
+@for_pages_of_flows
 @api_view("POST", error_body=error_body)
 async def chat_completions(request: HttpRequest) -> HttpResponseBase:
     """The answer to a list of messages."""
@@ -65,7 +68,13 @@ def _task(fields: Fields, target: Target, offer: Offer) -> Task:
         grammar=grammar,
         top_logprobs=_top_logprobs(fields),
     )
-    return Task(request, target.model, client_tools=offer.names, is_trimmed=False)
+    return Task(
+        request,
+        target.model,
+        client_tools=offer.names,
+        is_trimmed=False,
+        search=search_in(target.flow, request.messages),
+    )
 
 
 def _top_logprobs(fields: Fields) -> int | None:

@@ -23,6 +23,8 @@ from chat.http.api import api_view
 from chat.http.body import Fields, json_object
 from chat.http.detached import Idempotency
 from chat.http.openapi import documented
+from chat.http.origins import for_pages_of_flows
+from chat.runs.direct import search_in
 from chat.runs.task import Task
 
 LOGPROBS = "message.output_text.logprobs"
@@ -34,6 +36,7 @@ _NOT_STORED = {
 
 
 @documented(RESPONSE)
+@for_pages_of_flows
 @api_view("POST", error_body=partial(error_body, prompt_field="input"))
 async def responses(request: HttpRequest) -> HttpResponseBase:
     """The answer to a text or a list of items."""
@@ -78,7 +81,13 @@ def _task(fields: Fields, target: Target, offer: Offer, params: SamplingParams) 
         top_logprobs=top_logprobs if LOGPROBS in fields.array("include") else None,
     )
     is_trimmed = fields.choice("truncation", ["auto", "disabled"], "disabled") == "auto"
-    return Task(request, target.model, client_tools=offer.names, is_trimmed=is_trimmed)
+    return Task(
+        request,
+        target.model,
+        client_tools=offer.names,
+        is_trimmed=is_trimmed,
+        search=search_in(target.flow, request.messages),
+    )
 
 
 def _echo(fields: Fields, target: Target, offer: Offer, params: SamplingParams) -> dict[str, Any]:

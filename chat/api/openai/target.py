@@ -13,6 +13,7 @@ from chat.domain.params import SamplingParams
 from chat.http.auth import Caller, caller_for, caller_with, key_with
 from chat.http.body import Fields
 from chat.http.model_names import FLOW_PREFIX, resolve
+from chat.http.origins import check_origin
 from chat.http.rate_limits import check_flow_rate
 from chat.models import Flow, Right
 from chat.runtime import get_runtime
@@ -60,6 +61,7 @@ def target_for(request: HttpRequest, fields: Fields) -> Target:
         if key is None:
             raise Unauthorized("Unauthorized")
         return Target(name, model, caller_with(key, None), get_runtime().conf.params)
+    check_origin(request, flow)
     caller = caller_with(key, flow) if key else caller_for(request, flow)
     check_flow_rate(request, flow)
     return _flow_target(name, model, caller, flow)

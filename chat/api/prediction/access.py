@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponseBase
 
 from chat.api.prediction.body import asks_for_stream
 from chat.api.prediction.errors import error_body, plain_error, too_many
-from chat.api.prediction.origins import add_cors, is_allowed, preflight
-from chat.domain.errors import ChatError, NotAllowed, NotFound, RateLimited, Unauthorized
+from chat.domain.errors import ChatError, NotFound, RateLimited, Unauthorized
 from chat.http.api import View, api_view, error_response
 from chat.http.auth import Caller, caller_for, require_key
+from chat.http.origins import add_cors, is_allowed, not_allowed, preflight
 from chat.http.rate_limits import check_flow_rate
 from chat.models import Flow, Right
 
@@ -104,9 +104,7 @@ async def _answer(view: View, request: HttpRequest, flow: Flow, rest: dict[str, 
 
 
 def _refused(request: HttpRequest) -> HttpResponseBase:
-    error = NotAllowed(
-        "This page may not use this chat.", hint="Its address is not among the allowed origins."
-    )
+    error = not_allowed()
     if asks_for_stream(request):
         return plain_error(error, HTTPStatus.FORBIDDEN)
     return error_response(error, error_body)

@@ -34,6 +34,7 @@ _SAMPLING = {
     "seed": "seed",
 }
 _STOP = ("stop", "stopSequence", "stopSequences")
+_MCP = ("mcpServer", "mcpServers", "mcpServerConfig", "mcpActions")
 _PROMPTS = ("systemMessage", "systemMessagePrompt", "systemPrompt")
 _VARIABLE = re.compile(r"\{\{\s*\$vars\.([A-Za-z0-9_.-]+)\s*\}\}")
 
@@ -65,6 +66,11 @@ def override_of(fields: Fields | None) -> Override:
     """Unknown names are left alone: flows elsewhere have hundreds. Raises: InvalidInput naming the field."""
     if fields is None:
         return Override()
+    for name in _MCP:  # an MCP server is a program that is run: never one that a request names
+        if name in fields:
+            fields.refuse(
+                name, "cannot be set by a request: MCP servers stand in the server's own configuration"
+            )
     return Override(
         session_id=fields.text("sessionId", "", max_chars=200),
         sampling=_sampling(fields),

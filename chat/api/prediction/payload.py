@@ -76,7 +76,15 @@ def source_documents(sources: Iterable[Source]) -> list[Json]:
     return [
         {
             "pageContent": source.excerpt,
-            "metadata": {"title": source.title, "number": source.n, "docId": source.document_id},
+            "metadata": {
+                "title": source.title,
+                "source": source.title,
+                "number": source.n,
+                "docId": source.document_id,
+                "loc": {"from": source.start, "to": source.end}
+                | ({"pageNumber": source.page} if source.page is not None else {}),
+                "score": source.score,
+            },
             "id": source.document_id or str(source.n),
         }
         for source in sources

@@ -14,7 +14,8 @@ from django.utils.dateparse import parse_date, parse_datetime
 from chat.api.prediction import payload
 from chat.api.prediction.chats import chat_id_of, uuid_in, uuid_of
 from chat.domain.errors import InvalidInput
-from chat.models import Actor, Conversation, Feedback, Flow, Message, Run
+from chat.domain.events import Source, SourcesFound
+from chat.models import Actor, Conversation, Feedback, Flow, LoggedEvent, Message, Run
 
 MAX_ROWS = 10_000
 THUMBS = {Feedback.Rating.UP: "THUMBS_UP", Feedback.Rating.DOWN: "THUMBS_DOWN"}
@@ -97,8 +98,9 @@ class Filters:
 
 
 def rows_of(messages: QuerySet[Message], flow: Flow) -> list[dict[str, Any]]:
-    """The messages as JSON. Three queries, however many there are."""
-    runs = Prefetch("runs", queryset=Run.objects.order_by("pk"))
+    """The messages as JSON, in as many queries for one as for all."""
+    sources = Prefetch("events", LoggedEvent.objects.filter(kind="sources_found").order_by("seq"))
+    runs = Prefetch("runs", queryset=Run.objects.order_by("pk").prefetch_related(sources))
     answers = Prefetch("children__runs", queryset=Run.objects.order_by("pk"))
     found = messages.select_related("conversation").prefetch_related(runs, answers, "feedback")
     return [_row(message, flow) for message in found]
@@ -156,7 +158,7 @@ def _row(message: Message, flow: Flow) -> dict[str, Any]:
         "memoryType": None,
         "createdDate": moment_text(message.created_at),
         "leadEmail": notes.get("leadEmail"),
-        "sourceDocuments": [],
+        "sourceDocuments": payload.source_documents(_sources_of(message)),
         "usedTools": payload.used_tools(message.content),
         "fileAnnotations": [],
         "agentReasoning": [],
@@ -177,6 +179,15 @@ def _notes_of(question: Message) -> dict[str, Any]:
         for run in answer.runs.all():
             return dict(run.params)
     return {}
+
+
+def _sources_of(answer: Message) -> tuple[Source, ...]:
+    """What its last run found."""
+    for run in reversed(answer.runs.all()):
+        for logged in reversed(run.events.all()):
+            if isinstance(event := logged.numbered.event, SourcesFound):
+                return event.sources
+    return ()
 
 
 def _upload(file: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Files sent along with a question: text is put before it, everything else is refused in words."""
+"""Files sent along with a question: their text is put before it; what has none is refused in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -13,11 +14,14 @@ from django.core.files.uploadedfile import UploadedFile
 
 from chat.domain.errors import InvalidInput
 from chat.http.body import Fields
+from chat.retrieval.extract import Extractor
+from chat.retrieval.kinds import HEAD_BYTES, check_head, kind_of
 
 MAX_FILES = 20
 MAX_NAME_CHARS = 200
 TEXT_ONLY = "This model takes text only"
 _INLINE_TYPES = ("file", "file:full", "stored-file", "stored-file:full")
+_READ_BY_A_CHILD = (".pdf", ".docx")
 _NOT_TEXT = ("image/", "audio/", "video/")
 
 
@@ -97,6 +101,8 @@ def _check_mime(mime: str, where: str, name: str) -> None:
 
 
 def _decoded(content: bytes, where: str, name: str) -> str:
+    if name.lower().endswith(_READ_BY_A_CHILD):
+        return _extracted(content, where, name)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -104,6 +110,19 @@ def _decoded(content: bytes, where: str, name: str) -> str:
     if "\x00" in text:
         _refuse(where, f"{TEXT_ONLY}; “{name}” is not text in UTF-8")
     return text
+
+
+def _extracted(content: bytes, where: str, name: str) -> str:
+    """The text of a PDF or Word file, read as documents of chats are: by a child process with limits."""
+    try:
+        kind = kind_of(name)
+        check_head(name, kind, content[:HEAD_BYTES])
+        with TemporaryFile() as file:
+            file.write(content)
+            file.seek(0)
+            return Extractor().extract(file, kind).text
+    except InvalidInput as exc:
+        raise InvalidInput(f"“{name}”: {exc.message}", hint=exc.hint, field=where) from exc
 
 
 def _refuse(where: str, what: Any) -> NoReturn:

@@ -11,6 +11,7 @@ import requests
 
 from tests.api.prediction.asking import TIMEOUT_S, Asker
 from tests.api.prediction.conftest import Site
+from tests.retrieval.file_makers import pdf_of
 
 
 def contents(rows: list[dict[str, Any]]) -> list[str]:
@@ -196,6 +197,17 @@ def test_attachments_come_back_as_text(asker: Asker, member: Asker, asker_of: An
     assert asker.request("POST", "attachments", "/c").status_code == 400
     image = [("files", ("a.png", b"\x89PNG", "image/png"))]
     assert "text only" in asker.request("POST", "attachments", "/c", files=image).json()["message"]
+
+
+def test_a_pdf_comes_back_as_its_text(asker: Asker) -> None:
+    whole, broken = pdf_of("Tea is at four."), b"%PDF-1.7 and nothing else"
+
+    [row] = asker.request("POST", "attachments", "/c", files={"files": ("a.pdf", whole)}).json()
+    refused = asker.request("POST", "attachments", "/c", files={"files": ("b.pdf", broken)})
+
+    assert row["content"].strip() == "Tea is at four."
+    assert refused.status_code == 400
+    assert "b.pdf" in refused.json()["message"]
 
 
 def test_signs_of_life(site: Site) -> None:
