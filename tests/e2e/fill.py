@@ -24,6 +24,7 @@ def _store(guest_key: uuid.UUID, texts: list[str]) -> str:
     from django.utils import timezone
 
     from chat.models import Conversation, Message
+    from chat.runs.message_words import index_messages
 
     with transaction.atomic():
         conversation = Conversation.objects.create(
@@ -37,6 +38,7 @@ def _store(guest_key: uuid.UUID, texts: list[str]) -> str:
                 role=Message.Role.ASSISTANT if number % 2 else Message.Role.USER,
                 parts=[{"kind": "text", "text": text}],
             )
+            index_messages([parent])
         conversation.leaf = parent
         conversation.save()
     return f"/c/{conversation.pk}"

@@ -54,7 +54,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._is_ready, timeout_s=30)
+        wait_until(self._is_ready, timeout_s=90)
 
     @property
     def is_running(self) -> bool:

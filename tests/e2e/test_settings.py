@@ -34,7 +34,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
 ) -> None:
     boss = boss_at(**place)
 
-    for address in ("/flows/", "/flows/new", "/keys/"):
+    for address in ("/flows/", "/flows/new", "/keys/", "/collections/"):
         boss.open(address)
         assert violations(boss.page) == [], address
         widths = boss.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
@@ -61,3 +61,20 @@ def test_from_a_new_flow_to_its_starter_prompts(boss_at: OpenWindow) -> None:
     boss.page.get_by_role("link", name="Delete").click()
     boss.page.get_by_role("button", name="Delete").click()
     expect(boss.page.get_by_role("link", name="Shoe shop", exact=True)).to_have_count(0)
+
+
+def test_a_collection_is_made_filled_and_emptied(boss_at: OpenWindow) -> None:
+    boss = boss_at()
+    boss.open("/collections/")
+    boss.page.get_by_label("Name").fill("Handbook")
+    boss.page.get_by_role("button", name="Create").click()
+    file = {"name": "manual.md", "mimeType": "text/markdown", "buffer": b"# Press the red button"}
+
+    boss.page.get_by_label("Files").set_input_files([file])
+
+    row = boss.page.get_by_role("listitem").filter(has_text="manual.md")
+    expect(row).to_contain_text("Ready", timeout=30_000)
+    expect(row).to_contain_text("words only")
+    assert violations(boss.page) == []
+    row.get_by_role("button", name="Remove manual.md").click()
+    expect(row).to_have_count(0)

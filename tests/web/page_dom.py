@@ -90,7 +90,7 @@ class Page:
     def swap(self, html: str) -> None:
         tasks = [node for node in parse(html).children if isinstance(node, Node)]
         targets = [
-            self._find(str(task.attributes["hx-target"])) for task in tasks
+            self.find(str(task.attributes["hx-target"])) for task in tasks
         ]  # all before the first swap
         for task, target in zip(tasks, targets, strict=True):
             assert task.tag == "hx-partial"
@@ -103,7 +103,8 @@ class Page:
                 parent.children.remove(node)
         return str(self.root)
 
-    def _find(self, selector: str) -> Node:
+    def find(self, selector: str) -> Node:
+        """The one element of this id."""
         found = [node for node, _ in self.root.walk() if selector == f"#{node.attributes.get('id')}"]
         assert len(found) == 1, f"{selector} is there {len(found)} times"
         return found[0]

@@ -13,11 +13,48 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.domain.messages import TextPart, part_to_dict
-from chat.models import ApiKey, Conversation, Feedback, Flow, LoggedEvent, Message, Run, User
+from chat.models import (
+    ApiKey,
+    AuditEntry,
+    Chunk,
+    Collection,
+    Conversation,
+    ConversationTag,
+    Document,
+    Feedback,
+    Flow,
+    LoggedEvent,
+    Message,
+    Review,
+    ReviewNote,
+    Run,
+    ShareLink,
+    User,
+)
 from chat.models.run import RunStatus
+from chat.runtime import Runtime
+from tests.web.filing import collection_with, document_of
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-LISTS = ["conversation", "message", "run", "loggedevent", "user", "flow", "apikey", "feedback"]
+LISTS = [
+    "conversation",
+    "message",
+    "run",
+    "loggedevent",
+    "user",
+    "flow",
+    "apikey",
+    "feedback",
+    "collection",
+    "document",
+    "review",
+    "reviewnote",
+    "auditentry",
+    "conversationtag",
+    "sharelink",
+    "placement",
+    "chunk",
+]
 
 
 @pytest.fixture
@@ -35,6 +72,15 @@ def add_chats(owner: User, number: int) -> None:
         run = Run.objects.create(conversation=chat, reply=reply, status=RunStatus.ERROR, error_message=EVIL)
         Feedback.objects.create(message=reply, rating="down", content=EVIL)
         LoggedEvent.objects.create(run=run, seq=1, kind="text_delta", data={"text": EVIL}, at_ms=5)
+        document = document_of(EVIL, EVIL, error_message=EVIL)
+        collection_with(document, owner=owner, conversation=chat)
+        collection_with(document, name=f"{EVIL} {uuid.uuid4()}"[:80])
+        Chunk.objects.create(document=document, position=0, text=EVIL, start=0, end=5)
+        ConversationTag.objects.create(conversation=chat, name=EVIL[:40])
+        ShareLink.objects.create(conversation=chat, leaf=reply)
+        Review.objects.create(conversation=chat, reviewer=owner)
+        ReviewNote.objects.create(conversation=chat, author=owner, text=EVIL)
+        AuditEntry.objects.create(actor=owner, actor_name=EVIL, action="read", detail={"note": EVIL})
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -74,6 +120,19 @@ def test_what_people_and_models_wrote_is_shown_as_text(boss: Client, alice: User
 
 def address_of_first(name: str) -> str:
     return f"/admin/chat/{name}/{apps.get_model('chat', name).objects.first().pk}/change/"
+
+
+@pytest.mark.parametrize("name", ["conversation", "message", "run", "loggedevent"])
+def test_reading_what_people_said_is_on_record_for_good(boss: Client, alice: User, name: str) -> None:
+    add_chats(alice, 1)
+    AuditEntry.objects.all().delete()
+
+    boss.get(address_of_first(name))
+
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_name, entry.action) == ("boss", "read conversation")
+    assert entry.conversation_id == Conversation.objects.get().pk
+    assert boss.post(f"/admin/chat/auditentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
 def test_a_message_is_shown_raw(boss: Client, alice: User) -> None:
@@ -134,6 +193,27 @@ def test_a_person_with_keys_can_be_deleted(boss: Client, alice: User) -> None:
     boss.post(f"/admin/chat/user/{alice.pk}/delete/", {"post": "yes"})
 
     assert not ApiKey.objects.exists()
+
+
+def test_deleting_a_collection_takes_the_documents_that_only_it_holds(
+    runtime: Runtime, boss: Client, alice: User
+) -> None:
+    add_chats(alice, 2)
+    first, second = Document.objects.all()
+    doomed = Collection.objects.filter(documents=first)
+    action = {"action": "delete_selected", "_selected_action": [c.pk for c in doomed], "post": "yes"}
+
+    boss.post("/admin/chat/collection/", action)
+
+    assert Document.objects.get() == second
+
+
+def test_a_document_is_not_deleted_without_its_file(boss: Client, alice: User) -> None:
+    add_chats(alice, 1)
+
+    boss.post(f"/admin/chat/document/{Document.objects.get().pk}/delete/", {"post": "yes"})
+
+    assert Document.objects.exists()
 
 
 def test_the_admin_may_style_inline_and_the_page_may_not(boss: Client) -> None:

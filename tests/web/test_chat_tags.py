@@ -12,11 +12,12 @@ from chat.templatetags.chat_tags import (
     end_label,
     facts,
     is_failure,
+    pretty,
     seconds,
     theme,
     thought_for,
 )
-from tests.web.test_encode import numbered
+from tests.web.run_events import numbered
 
 INTERRUPTED = RunFailed("interrupted", "The server stopped.")
 
@@ -67,3 +68,9 @@ def test_an_interruption_is_a_label_and_not_an_error() -> None:
 def test_pages_without_a_request_follow_the_system() -> None:
     assert theme("") == "system"
     assert theme(HttpRequest()) == "system"
+
+
+def test_a_tools_input_reads_in_the_order_in_which_it_is() -> None:
+    assert (
+        pretty({"file": "annual\u202etxt.exe", "é": 1}) == '{\n  "file": "annual\\u202etxt.exe",\n  "é": 1\n}'
+    )

@@ -10,79 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain.events import (
-    Event,
-    HistoryTrimmed,
     Numbered,
-    ReasoningDelta,
-    RunFailed,
     RunFinished,
     RunStarted,
-    Source,
-    SourcesFound,
     StatusChanged,
     TextDelta,
-    ToolFinished,
-    ToolStarted,
-    UsageReported,
+    kind_of,
 )
+from chat.domain.reply import ReplyBuilder
 from chat.models import Conversation, Message, Run
 from chat.web.encode import PageEncoder
 from chat.web.reply_view import ReplyView
+from chat.web.transcript import NOTES
 from chat.web.words import announcement, ordinal, status_text
 from tests.web.page_dom import Page
-
-MARKDOWN = [
-    "Hello ", "**bold", "** and `code`", "\n\n", "\n", "# Title\n", "- one\n- two\n", "```python\nprint(1)\n", "```\n",
-    "| a | b |\n|---|---|\n", "| 1 | 2 |\n", "$x^2$", "1. first\n", "> quoted\n", "[link](https://example.org)",
-    "<b>raw</b>", "\r", "\u2028", "é🙂", "see [here]", "\n\n[here]: http://e.org\n\n",
-]  # fmt: skip
-TEXT = st.lists(st.sampled_from(MARKDOWN), min_size=1, max_size=4).map("".join)
-STATES = st.one_of(
-    st.sampled_from(["loading", "thinking", "writing", "calling", "restarting"]).map(StatusChanged),
-    st.integers(1, 30).map(lambda n: StatusChanged("queued", position=n)),
-    st.floats(0, 1).map(lambda x: StatusChanged("reading", progress=x)),
-)
-ENDS = st.sampled_from(
-    [
-        RunFinished("stop"),
-        RunFinished("stopped"),
-        RunFinished("length"),
-        RunFailed("interrupted", "The server stopped.", "Press Continue."),
-        RunFailed("out_of_memory", "Too big <b>", "Choose a smaller one."),
-    ]
-)
-
-
-@st.composite
-def tool_calls(draw: st.DrawFn) -> list[Event]:
-    call_id = draw(st.uuids()).hex
-    started = ToolStarted(call_id, "calculator", {"expression": draw(TEXT)})
-    if draw(st.booleans()):
-        return [started]
-    return [started, ToolFinished(call_id, "calculator", draw(TEXT), draw(st.booleans()), 40)]
-
-
-STEPS = st.one_of(
-    TEXT.map(lambda text: [TextDelta(text)]),
-    TEXT.map(lambda text: [ReasoningDelta(text)]),
-    STATES.map(lambda state: [state]),
-    tool_calls(),
-    st.just([SourcesFound((Source(1, "Guide", "An <i>excerpt</i>"),))]),
-    st.integers(1, 9).map(lambda n: [HistoryTrimmed(n)]),
-)
-
-
-@st.composite
-def runs(draw: st.DrawFn) -> list[Numbered]:
-    """All events of a run that has ended."""
-    events: list[Event] = [RunStarted("starter")]
-    for step in draw(st.lists(STEPS, max_size=12)):
-        events += step
-    if draw(st.booleans()):
-        events.append(UsageReported(10, 4, 20, 5, 100, 900))
-    events.append(draw(ENDS))
-    pace_ms = draw(st.sampled_from([0, 40, 700]))
-    return [Numbered(seq, event, at_ms=seq * pace_ms) for seq, event in enumerate(events, start=1)]
+from tests.web.run_events import numbered, runs
 
 
 def make_run(stored: str = "") -> Run:
@@ -92,12 +34,17 @@ def make_run(stored: str = "") -> Run:
 
 def page_after(events: list[Numbered], run: Run) -> Page:
     """The page as the server renders it when these events have happened."""
-    view = ReplyView.of_events(run.reply_id, run.reply.content, events)
+    return page_of(ReplyView.of_events(run.reply_id, run.reply.content, events), run)
+
+
+def page_of(view: ReplyView, run: Run) -> Page:
     dot = '<b class="dot"></b>' if view.is_live else ""
     action = render_to_string("chat/_stop.html", {"run_id": run.pk})
+    context = render_to_string("chat/_context.html", {"usage": view.reply.usage})
     return Page(
         render_to_string("chat/_reply.html", {"view": view, "run_id": run.pk})
         + f'<p id="status-text">{escape(status_text(view))}</p><p id="announcement">{announcement(view)}</p>'
+        + f'<i id="context">{context}</i>'
         + f'<i id="composer-action">{action if view.is_live else render_to_string("chat/_send.html")}</i>'
         + f'<i id="dot-{run.conversation_id}">{dot}</i>'
     )
@@ -126,6 +73,20 @@ def test_a_page_loaded_anywhere_ends_like_one_that_watched_from_the_start(
     assert late.without("data-stream") == page_after(events, run).without("data-stream")
 
 
+@settings(max_examples=80, deadline=None)
+@given(events=runs())
+def test_a_conversation_opened_again_shows_what_was_watched(events: list[Numbered]) -> None:
+    run, reply = make_run(), ReplyBuilder.of(events)
+    notes = [note for note in events if kind_of(note.event) in NOTES]
+
+    opened_again = ReplyView.of_events(run.reply_id, reply.parts, notes)
+    opened_again.reply.model, opened_again.reply.usage = reply.model, reply.usage
+    opened_again.reply.terminal = reply.terminal
+
+    watched = page_after([], run).receive(stream(events, run, after=0, batch_size=1))
+    assert watched.without("data-stream") == page_of(opened_again, run).without("data-stream")
+
+
 @settings(max_examples=50, deadline=None)
 @given(events=runs(), data=st.data())
 def test_a_continued_reply_keeps_its_text_until_the_new_run_has_it(
@@ -136,10 +97,6 @@ def test_a_continued_reply_keeps_its_text_until_the_new_run_has_it(
     late = page_after(events[:after], run).receive(stream(events, run, after, batch_size=2))
 
     assert late.without("data-stream") == page_after(events, run).without("data-stream")
-
-
-def numbered(*events: Event) -> list[Numbered]:
-    return [Numbered(seq, event, at_ms=seq * 1000) for seq, event in enumerate(events, start=1)]
 
 
 def test_a_finished_block_is_sent_once() -> None:

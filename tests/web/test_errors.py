@@ -158,6 +158,7 @@ BODIES: list[tuple[str, bytes]] = [
     ),
 ]
 PATHS = ["/", "/accounts/login/", "/accounts/signup/", "/theme", "/runs/1/stop", "/messages/1/regenerate"]
+PATHS += ["/attachments/"]
 
 
 @pytest.mark.parametrize(("content_type", "body"), BODIES, ids=range(len(BODIES)))

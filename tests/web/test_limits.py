@@ -84,6 +84,39 @@ async def test_an_announced_body_is_413_before_it_comes(length: bytes) -> None:
     assert sent[0]["status"] == 413
 
 
+UUID = "0b2b3b7e-6a86-4b77-b4f5-1f0a6f8f3c11"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/attachments/", 200),
+        (f"/attachments/{UUID}/", 200),
+        (f"/c/{UUID}/attachments", 200),
+        (f"/collections/{UUID}/documents", 200),
+        (f"/c/{UUID}/messages", 413),
+        (f"/attachments/{UUID}/more", 413),
+        ("/attachments/x/", 413),
+        ("/", 413),
+    ],
+)
+async def test_only_requests_that_bring_files_may_be_long(path: str, status: int) -> None:
+    app = Limits(size_of_body, max_body_bytes=100, max_upload_bytes=1000)
+
+    long = await ask(app, scope_of(path=path), [b"x" * 500, b"x" * 500])
+    too_long = await ask(app, scope_of(path=path), [b"x" * 500, b"x" * 501])
+
+    assert (long[0]["status"], too_long[0]["status"]) == (status, 413)
+
+
+async def test_reading_a_route_for_files_takes_no_long_body() -> None:
+    app = Limits(size_of_body, max_body_bytes=100, max_upload_bytes=1000)
+
+    sent = await ask(app, scope_of("GET", path="/attachments/"), [b"x" * 500])
+
+    assert sent[0]["status"] == 413
+
+
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "get", "FOO"])
 async def test_unknown_methods_are_405(method: str) -> None:
     sent = await ask(Limits(size_of_body, max_body_bytes=100), scope_of(method))

@@ -208,7 +208,7 @@ class TestStop:
 
 
 class TestRetry:
-    def test_retry_puts_a_new_answer_in_the_place_of_the_old(
+    def test_retry_shows_a_new_answer_and_keeps_the_old_as_another_version(
         self, runtime: Runtime, alice: User, client_of: ClientOf
     ) -> None:
         client = client_of(alice)
@@ -218,8 +218,10 @@ class TestRetry:
 
         new = Run.objects.order_by("-pk").first()
         assert new.reply_id != run.reply_id
-        assert html.startswith(f'<hx-partial hx-target="#message-{run.reply_id}" hx-swap="outerHTML">')
+        assert html.startswith('<hx-partial hx-target="#log" hx-swap="innerHTML">')
         assert f'id="message-{new.reply_id}"' in html
+        assert f'id="message-{run.reply_id}"' not in html
+        assert "2/2" in html
 
     def test_continue_goes_on_in_the_same_message(
         self, runtime: Runtime, alice: User, client_of: ClientOf

@@ -106,6 +106,29 @@ def test_a_guest_hears_of_their_own(runtime: Runtime, client: Client) -> None:
     assert asyncio.run(listen())["run"] == Run.objects.get().pk
 
 
+def test_another_tab_hears_of_versions_settings_and_deletions(
+    runtime: Runtime, alice: User, client_of: ClientOf
+) -> None:
+    client = client_of(alice)
+    run = finished_chat(client)
+    version = f"/messages/{run.reply_id}"
+
+    async def heard_of(path: str, **form: str) -> object:
+        async with tab_of(client) as tab:
+            await post(client, path, **form)
+            return await tab.receive_json_from(timeout=20)
+
+    for path, form in (
+        (f"{version}/edit", {"text": "Other words"}),
+        (f"{version}/show", {}),
+        (f"{url_of(run)}/settings", {"system_prompt": "Be kind."}),
+        (f"{url_of(run)}/rename", {"title": "Title"}),
+        (f"{url_of(run)}/delete", {}),
+    ):
+        told = asyncio.run(heard_of(path, **form))
+        assert told == {"conversation": str(run.conversation_id), "run": None}, path
+
+
 class TestChanges:
     def test_a_page_that_is_behind_is_given_the_new_turn(
         self, runtime: Runtime, alice: User, client_of: ClientOf
@@ -131,8 +154,45 @@ class TestChanges:
 
         html = client.get(f"{url_of(run)}/changes?after={run.reply_id}", headers=HTMX).content.decode()
 
-        assert html.startswith('<hx-partial hx-target="#log" hx-swap="innerHTML">')
+        assert '<hx-partial hx-target="#log" hx-swap="innerHTML">' in html
         assert f'id="message-{run.reply_id}"' not in html
+
+    def test_a_page_that_lacks_nothing_is_told_the_title_alone(
+        self, runtime: Runtime, alice: User, client_of: ClientOf
+    ) -> None:
+        client = client_of(alice)
+        run = finished_chat(client)
+        client.post(f"{url_of(run)}/rename", {"title": "A <b> title"})
+
+        html = client.get(f"{url_of(run)}/changes?after={run.reply_id}", headers=HTMX).content.decode()
+
+        assert html.count("<hx-partial") == 2
+        assert 'hx-target=".page-title" hx-swap="textContent">A &lt;b&gt; title<' in html
+
+    def test_a_page_that_shows_another_version_is_given_the_shown_one(
+        self, runtime: Runtime, alice: User, client_of: ClientOf
+    ) -> None:
+        client = client_of(alice)
+        run = finished_chat(client)
+        client.post(f"/messages/{run.reply_id}/edit", {"text": "My own words"})
+
+        html = client.get(f"{url_of(run)}/changes?after={run.reply_id}", headers=HTMX).content.decode()
+
+        assert 'hx-target="#log" hx-swap="innerHTML">' in html
+        assert "My own words" in html
+
+    def test_a_page_of_a_deleted_chat_says_so(
+        self, runtime: Runtime, alice: User, client_of: ClientOf
+    ) -> None:
+        client = client_of(alice)
+        run = finished_chat(client)
+        client.post(f"{url_of(run)}/delete")
+
+        html = client.get(f"{url_of(run)}/changes?after={run.reply_id}", headers=HTMX).content.decode()
+
+        assert html.startswith('<hx-partial hx-target="#problem"')
+        assert "This chat was deleted" in html
+        assert f'action="{url_of(run)}/restore"' in html
 
     def test_an_outsider_is_given_nothing(
         self, runtime: Runtime, alice: User, charlie: User, client_of: ClientOf
