@@ -23,7 +23,8 @@ dev: install ## the same, and reload when a file changes
 	@exec $(BIN)/python manage.py serve --reload
 
 test: install-dev check ## make check, then the whole test suite (TEST_ARGS= go to pytest)
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	@# Files side by side on two cores. A test that fails once on a busy machine is told and tried again; twice is a failure.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --reruns 1 $(TEST_ARGS)
 
 .PHONY: install-dev
 install-dev:
