@@ -23,8 +23,8 @@ dev: install ## the same, and reload when a file changes
 	@exec $(BIN)/python manage.py serve --reload
 
 test: install-dev check ## make check, then the whole test suite (TEST_ARGS= go to pytest)
-	@# Files side by side on two cores. A test that fails once on a busy machine is told and tried again; twice is a failure.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --reruns 1 -r aR $(TEST_ARGS)
+	@# Files side by side on two cores. A test that fails on a busy machine is told and tried again; three times is a failure.
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --reruns 2 -r aR $(TEST_ARGS)
 
 .PHONY: install-dev
 install-dev:

@@ -86,9 +86,13 @@ async def test_a_stream_that_nobody_ever_took_ends_its_run(
     response = await post(path, HELLO | {"stream": True}, key)
 
     del response
-    await asyncio.sleep(0)  # the event loop lets go of it
-    gc.collect()  # the test client's responses refer to themselves
 
+    for _ in range(
+        200
+    ):  # until the event loop lets go of it; the test client's responses refer to themselves
+        await asyncio.sleep(0.1)
+        if gc.collect() and ends:
+            break
     await eventually(lambda: len(ends) == 1)
     assert ends == [RunFinished("stopped")]
 

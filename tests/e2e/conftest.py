@@ -9,7 +9,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.conftest import STARTER
 from tests.e2e.people import Person
@@ -36,6 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
+
+
+# On a busy machine a page may take its time; nothing here is about speed.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="package")
@@ -126,7 +138,7 @@ def person_at(browser: Browser) -> Iterator[Callable[..., Person]]:
     def open_window(server: Server, *, context: BrowserContext | None = None, **options: object) -> Person:
         if context is None:
             context = browser.new_context(**options)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(45_000)
             contexts.append(context)
         page = context.new_page()
         watches.append(Watch(page, server.url))

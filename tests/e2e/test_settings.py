@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -42,31 +43,32 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
 
 
 def test_from_a_new_flow_to_its_starter_prompts(boss_at: OpenWindow) -> None:
+    shop = f"Shoe shop {uuid.uuid4().hex[:8]}"
     boss = boss_at()
     boss.open()
     boss.page.get_by_role("button", name="Account boss").click()
     boss.page.get_by_role("link", name="Flows").click()
     boss.page.get_by_role("link", name="New flow").click()
-    boss.page.get_by_label("Name").fill("Shoe shop")
+    boss.page.get_by_label("Name").fill(shop)
     boss.page.get_by_label("Starter prompts").fill("Which shoes?")
     boss.page.get_by_role("button", name="Create").click()
-    expect(boss.page.get_by_role("link", name="Shoe shop", exact=True)).to_be_visible()
+    expect(boss.page.get_by_role("link", name=shop, exact=True)).to_be_visible()
 
     boss.open()
-    boss.page.get_by_label("Assistant").select_option(label="Shoe shop")
+    boss.page.get_by_label("Assistant").select_option(label=shop)
 
     expect(boss.page.get_by_role("button", name="Which shoes?")).to_be_visible()
     boss.open("/flows/")
-    boss.page.get_by_role("link", name="Shoe shop", exact=True).click()
+    boss.page.get_by_role("link", name=shop, exact=True).click()
     boss.page.get_by_role("link", name="Delete").click()
     boss.page.get_by_role("button", name="Delete").click()
-    expect(boss.page.get_by_role("link", name="Shoe shop", exact=True)).to_have_count(0)
+    expect(boss.page.get_by_role("link", name=shop, exact=True)).to_have_count(0)
 
 
 def test_a_collection_is_made_filled_and_emptied(boss_at: OpenWindow) -> None:
     boss = boss_at()
     boss.open("/collections/")
-    boss.page.get_by_label("Name").fill("Handbook")
+    boss.page.get_by_label("Name").fill(f"Handbook {uuid.uuid4().hex[:8]}")
     boss.page.get_by_role("button", name="Create").click()
     file = {"name": "manual.md", "mimeType": "text/markdown", "buffer": b"# Press the red button"}
 
