@@ -9,6 +9,7 @@ export HOST PORT
 
 BIN := .venv/bin
 TEST_ARGS ?=
+PYTEST := $(BIN)/python -m pytest --reruns 2 -r aR
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -23,8 +24,9 @@ dev: install ## the same, and reload when a file changes
 	@exec $(BIN)/python manage.py serve --reload
 
 test: install-dev check ## make check, then the whole test suite (TEST_ARGS= go to pytest)
-	@# Files side by side on two cores. A test that fails on a busy machine is told and tried again; three times is a failure.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --reruns 2 -r aR $(TEST_ARGS)
+	@# Two processes, then the browser tests with the machine to themselves. A test that fails on a busy machine is
+	@# told and tried again; three times is a failure.
+	$(if $(TEST_ARGS),$(PYTEST) $(TEST_ARGS),$(PYTEST) --numprocesses 2 --dist loadfile --ignore tests/e2e && $(PYTEST) tests/e2e)
 
 .PHONY: install-dev
 install-dev:

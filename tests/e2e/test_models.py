@@ -17,17 +17,17 @@ pytestmark = pytest.mark.browser
 OpenWindow = Callable[..., Person]
 REPO = "maker/Tiny-GGUF"
 NAME = "Tiny-Q4_K_M"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     content = write_tiny_gguf(tmp_path_factory.mktemp("hub") / "tiny.gguf", alphabet="prose").read_bytes()
     with StandIn({REPO: {f"{NAME}.gguf": content, "Tiny-Q8_0.gguf": content}}) as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def models_server(hub: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("models")
     write_tiny_gguf(folder / "tiny.gguf", alphabet="prose")
