@@ -7,7 +7,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -15,7 +15,7 @@ from chat.domain.errors import ChatError
 from chat.domain.events import Numbered
 from chat.http.detached import Idempotency, whole_reply
 from chat.http.loaders import inspected_message_for, inspected_run_for
-from chat.http.streaming import cursor_of
+from chat.http.streaming import cursor_of, streamed
 from chat.models import Conversation, Run
 from chat.models.run import LIVE
 from chat.runs.again import Attempt, attempts_of, compare
@@ -69,11 +69,7 @@ async def replay(request: PageRequest, run_id: int) -> HttpResponseBase:
     events = await sync_to_async(events_of)(run)
     await sync_to_async(connections.close_all)()  # a replay may take minutes
     frames = replayed(run, events, _speed_of(request), cursor_of(request))
-    response = StreamingHttpResponse(frames, content_type=EVENT_STREAM)
-    response["Cache-Control"] = "no-cache, no-transform"
-    response["X-Accel-Buffering"] = "no"
-    response["Content-Encoding"] = "identity"
-    return response
+    return streamed(frames, EVENT_STREAM)
 
 
 @require_POST

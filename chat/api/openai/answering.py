@@ -21,6 +21,7 @@ from chat.domain.events import Numbered
 from chat.domain.params import MAX_SEED
 from chat.http.api import json_response
 from chat.http.detached import Idempotency, OpenRuns, close_with
+from chat.http.streaming import streamed
 from chat.http.turnstile import leave_place
 from chat.runs.task import Task
 from chat.runtime import get_runtime
@@ -114,10 +115,7 @@ async def _whole(runs: OpenRuns, encoder: AnswerEncoder) -> HttpResponseBase:
 
 
 def _stream(runs: OpenRuns, encoder: AnswerEncoder) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_frames(runs, encoder), content_type="text/event-stream")
-    response["Cache-Control"] = "no-cache, no-transform"
-    response["X-Accel-Buffering"] = "no"
-    response["Content-Encoding"] = "identity"
+    response = streamed(_frames(runs, encoder), "text/event-stream")
     close_with(response, runs.close)
     return response
 
