@@ -24,6 +24,7 @@ class ChatConf:
     num_threads: int
     gpu_layers: int
     prefix_cache_bytes: int
+    model_memory_bytes: int
     max_queue: int
     upload_max_bytes: int
     upload_quota_bytes: int
@@ -31,6 +32,7 @@ class ChatConf:
     mcp_config: Path | None
     hub_url: str
     hub_token: str = field(repr=False)
+    metrics_token: str = field(repr=False)
     access: str
     signup: str
     is_https: bool
@@ -52,6 +54,7 @@ class ChatConf:
             num_threads=settings.PARLEY_THREADS,
             gpu_layers=settings.PARLEY_GPU_LAYERS,
             prefix_cache_bytes=settings.PARLEY_PREFIX_CACHE_MB * 2**20,
+            model_memory_bytes=settings.PARLEY_MODEL_MEMORY,
             max_queue=settings.PARLEY_MAX_QUEUE,
             upload_max_bytes=settings.PARLEY_UPLOAD_MAX_MB * 2**20,
             upload_quota_bytes=settings.PARLEY_UPLOAD_QUOTA_MB * 2**20,
@@ -59,6 +62,7 @@ class ChatConf:
             mcp_config=Path(settings.PARLEY_MCP_CONFIG).expanduser() if settings.PARLEY_MCP_CONFIG else None,
             hub_url=settings.PARLEY_HUB_URL,
             hub_token=settings.PARLEY_HUB_TOKEN,
+            metrics_token=settings.PARLEY_METRICS_TOKEN,
             access=settings.PARLEY_ACCESS,
             signup=settings.PARLEY_SIGNUP,
             is_https=settings.PARLEY_HTTPS,

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connections
 
@@ -15,6 +15,7 @@ from chat.domain.errors import ChatError
 from chat.engine.config import EngineConfig
 from chat.engine.digests import FileDigests
 from chat.engine.embedder import EmbedderProcess
+from chat.engine.memory import ModelMemory, machine_memory, models_share
 from chat.engine.pieces import Engine
 from chat.engine.process import EngineProcess
 from chat.engine.registry import ModelFile, ModelRegistry
@@ -34,9 +35,11 @@ from chat.retrieval.worker import IngestWorker
 from chat.runs.approvals import Approvals
 from chat.runs.detached import DetachedRuns
 from chat.runs.log import EventLog
+from chat.runs.meters import RunMeters
 from chat.runs.pool import RunPool
 from chat.runs.recipe import RecipeWriter
 from chat.runs.runner import Runner
+from chat.runs.samples import Sampler
 from chat.runs.service import RunService
 from chat.runs.sources import PassageFinder
 from chat.runs.stored import StoredRun
@@ -46,6 +49,9 @@ from chat.tools.mcp_servers import McpServers
 from chat.tools.registry import built_in_tools
 
 logger = logging.getLogger(__name__)
+
+# A large picture takes a slow processor minutes, and nothing is told meanwhile.
+SEEING_WATCHDOG_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +69,23 @@ class Runtime:
     runs: RunService
     detached: DetachedRuns
     recipes: RecipeWriter
+    meters: RunMeters
+    sampler: Sampler
 
     def start(self) -> None:
-        """Bring order after a crash and load the default model in the background."""
+        """Load the default model in the background, and bring order after a crash meanwhile."""
+        threading.Thread(target=self._preload, name="preload", daemon=True).start()
         Flow.objects.default()
         self.pool.recover_interrupted()
         self.runs.purge_deleted()
         self.library.recover()
         connections.close_all()
-        threading.Thread(target=self._preload, name="preload", daemon=True).start()
         self.pulls.go_on_after_restart()
+        self.sampler.start()
 
     def close(self) -> None:
         """End the runs with their text kept, store every event, end the engines."""
+        self.sampler.close()
         self.pool.close()
         self.tools.close()
         self.library.close()
@@ -136,7 +146,8 @@ def _build(conf: ChatConf) -> Runtime:
     library = _library(conf, embeddings, vectors)
     retriever = Retriever(WordIndex(Members()), vectors, embeddings)
     approvals = Approvals()
-    runner = Runner(log, registry, tools, approvals, PassageFinder(retriever, library))
+    meters = RunMeters()
+    runner = Runner(log, registry, tools, approvals, PassageFinder(retriever, library), meters)
 
     def job_of(run_id: int) -> Job:
         stored = StoredRun(run_id, conf, tools, recipes)
@@ -155,13 +166,16 @@ def _build(conf: ChatConf) -> Runtime:
         RunService(pool, conf, approvals),
         DetachedRuns(log, pool),
         recipes,
+        meters,
+        Sampler(registry, meters, log),
     )
 
 
 def _registry(conf: ChatConf) -> ModelRegistry:
     return ModelRegistry(
         conf.models_dir,
-        lambda file: _start_engine(conf, file),
+        lambda file, room: _start_engine(conf, file, room),
+        model_memory(conf),
         default_name=conf.default_model,
         start_embedder=lambda file: EmbedderProcess(file.path, engine_config(conf)),
     )
@@ -177,8 +191,18 @@ def _library(conf: ChatConf, embeddings: Embeddings, vectors: VectorIndex) -> Li
     return Library(files, IngestWorker(indexer, embeddings), Quota(conf.upload_quota_bytes), vectors)
 
 
-def _start_engine(conf: ChatConf, file: ModelFile) -> Engine:
-    return EngineProcess(file.path, engine_config(conf))
+def _start_engine(conf: ChatConf, file: ModelFile, room: threading.Event) -> Engine:
+    """With the context of the estimate: however much is free then, it takes no more."""
+    need = model_memory(conf).need_of(file.metadata)
+    config = replace(engine_config(conf), context_tokens=need.context_tokens, projector=file.projector)
+    if file.projector:
+        config = replace(config, watchdog_s=SEEING_WATCHDOG_S)
+    return EngineProcess(file.path, config, room)
+
+
+def model_memory(conf: ChatConf) -> ModelMemory:
+    """How much all loaded models may take by the settings."""
+    return ModelMemory(conf.model_memory_bytes or models_share(machine_memory()), engine_config(conf))
 
 
 def engine_config(conf: ChatConf) -> EngineConfig:

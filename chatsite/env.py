@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[KMGT])?i?B?", re.ASCII | re.IGNORECASE)
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -53,6 +55,16 @@ def env_int(name: str, default: int, *, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ImproperlyConfigured(f"{name} is {value}; it must be from {low} to {high}.")
     return value
+
+
+def env_bytes(name: str) -> int:
+    """A size: a number of bytes, or with K, M, G or T behind it. 0 when it is not set."""
+    text = env_str(name).strip()
+    if not text:
+        return 0
+    if (match := _SIZE.fullmatch(text)) is None:
+        raise ImproperlyConfigured(f"{name} is {text!r}; write a size such as 12G or 800M.")
+    return int(float(match["number"]) * 1024 ** " KMGT".index((match["unit"] or " ").upper()))
 
 
 def env_float(name: str, default: float, *, low: float, high: float) -> float:

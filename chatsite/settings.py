@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chatsite.env import (
     env_bool,
+    env_bytes,
     env_choice,
     env_float,
     env_int,
@@ -33,6 +34,7 @@ PARLEY_CONTEXT_TOKENS = env_int("PARLEY_CONTEXT_TOKENS", 0, low=0, high=10_000_0
 PARLEY_THREADS = env_int("PARLEY_THREADS", 0, low=0, high=1024)
 PARLEY_GPU_LAYERS = env_int("PARLEY_GPU_LAYERS", -1, low=-1, high=10_000)
 PARLEY_PREFIX_CACHE_MB = env_int("PARLEY_PREFIX_CACHE_MB", 512, low=0, high=1_000_000)
+PARLEY_MODEL_MEMORY = env_bytes("PARLEY_MODEL_MEMORY")
 PARLEY_MAX_QUEUE = env_int("PARLEY_MAX_QUEUE", 200, low=1, high=100_000)
 PARLEY_API_REQUESTS_PER_MINUTE = env_int("PARLEY_API_REQUESTS_PER_MINUTE", 600, low=1, high=1_000_000)
 PARLEY_UPLOAD_MAX_MB = env_int("PARLEY_UPLOAD_MAX_MB", 50, low=1, high=1000)
@@ -41,6 +43,7 @@ PARLEY_TOOLS = env_list("PARLEY_TOOLS", ["calculator", "clock"])
 PARLEY_MCP_CONFIG = env_str("PARLEY_MCP_CONFIG")
 PARLEY_HUB_URL = env_str("PARLEY_HUB_URL", "https://huggingface.co")
 PARLEY_HUB_TOKEN = env_str("PARLEY_HUB_TOKEN")
+PARLEY_METRICS_TOKEN = env_str("PARLEY_METRICS_TOKEN")
 PARLEY_ACCESS = env_choice("PARLEY_ACCESS", ["open", "login"])
 PARLEY_SIGNUP = env_choice("PARLEY_SIGNUP", ["open", "closed"])
 PARLEY_HTTPS = env_bool("PARLEY_HTTPS", default=False)
@@ -60,7 +63,6 @@ TIME_ZONE = env_str("TZ", "UTC") or "UTC"
 USE_TZ = True
 
 INSTALLED_APPS = [
-    "daphne",
     "chat",
     "allauth",
     "allauth.account",
@@ -184,7 +186,7 @@ if PARLEY_HTTPS:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = ["^health/"]  # asked by programs on this machine, past the proxy
+    SECURE_REDIRECT_EXEMPT = ["^health/", "^metrics$"]  # asked by programs on this machine, past the proxy
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True

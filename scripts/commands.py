@@ -17,6 +17,10 @@ KNOWN_CAUSES = (
         "the package index cannot be reached; check the network, the proxy and pip's settings.",
     ),
     (r"DO NOT MATCH THE HASHES", "a downloaded package is not the one that the lock file names; try again."),
+    (
+        r"CUDA::cublas",
+        "the CUDA toolkit lacks cuBLAS; install its package libcublas-dev, or the whole toolkit.",
+    ),
     (r"Killed signal|cc1plus.*[Kk]illed", "the compiler ran out of memory; it needs about 1 GB."),
 )
 
@@ -97,6 +101,6 @@ class CommandRunner:
             if re.search(pattern, output):
                 return cause
         # cmake's reason stands on the lines after "CMake Error at FILE:"
-        error = re.search(r"^.*\berror\b.*?[^:\n]$", output, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+        error = re.search(r"^[^\n]*\berror\b.*?[^:\n]$", output, re.IGNORECASE | re.MULTILINE | re.DOTALL)
         reason = " ".join(error[0].split())[:300] if error else "no reason given"
         return f"{reason} (all of it: {self.log})"

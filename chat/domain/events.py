@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 RunState = Literal[
     "queued",
+    "waiting",
     "loading",
     "indexing",
     "searching",
     "reading",
+    "looking",
     "thinking",
     "writing",
     "calling",
@@ -31,11 +33,15 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """What the run is doing now. `position` counts from 1 while queued; `progress` runs from 0 to 1 while reading."""
+    """What the run is doing now. `progress` runs from 0 to 1 while reading.
+
+    While queued, `position` counts from 1, and `estimated_s` are the seconds that the wait may take.
+    """
 
     state: RunState
     position: int | None = None
     progress: float | None = None
+    estimated_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

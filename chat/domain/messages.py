@@ -17,6 +17,17 @@ class TextPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture beside the words. `data` is the PNG or JPEG file; it is not stored with the message but by its `id`."""
+
+    name: str
+    width: int
+    height: int
+    id: str = ""
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReasoningPart:
     """What the model thought before it answered."""
 
@@ -53,10 +64,11 @@ class ToolSpec:
     parameters: Mapping[str, Any]
 
 
-Part = TextPart | ReasoningPart | ToolCall | ToolResult
+Part = TextPart | ImagePart | ReasoningPart | ToolCall | ToolResult
 
 _KINDS: dict[str, type[Part]] = {
     "text": TextPart,
+    "image": ImagePart,
     "reasoning": ReasoningPart,
     "tool_call": ToolCall,
     "tool_result": ToolResult,
@@ -81,15 +93,25 @@ class ChatMessage:
         """All text parts, joined."""
         return text_of(self.parts)
 
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """All pictures, in order."""
+        return images_of(self.parts)
+
 
 def text_of(parts: Iterable[Part]) -> str:
     """The words for the reader, without reasoning and tools."""
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
+def images_of(parts: Iterable[Part]) -> tuple[ImagePart, ...]:
+    """The pictures among them, in order."""
+    return tuple(part for part in parts if isinstance(part, ImagePart))
+
+
 def part_to_dict(part: Part) -> dict[str, Any]:
     """A JSON-ready form; `part_from_dict` reads it back."""
-    fields = {name: getattr(part, name) for name in part.__dataclass_fields__}
+    fields = {name: getattr(part, name) for name in part.__dataclass_fields__ if name != "data"}
     return {"kind": _KIND_OF[type(part)], **fields}
 
 

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chat.domain.params import SamplingParams
+from chat.domain.messages import ImagePart
+from chat.domain.params import AdapterFile, SamplingParams
 from chat.engine.prefix import TokenArray
 from chat.engine.prefix_store import State
 
@@ -26,12 +27,59 @@ class BatchAborted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive tokens of one slot: `token_ids[i]` stands at `start + i`."""
+    """Consecutive tokens of one slot: `token_ids[i]` stands at `start + i`.
+
+    The last `num_drafted` are guesses: with `wants_logits` they get a row each, as the one before them does.
+    """
 
     slot: int
     start: int
     token_ids: Rows[int]
     wants_logits: bool
+    num_drafted: int = 0
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of logits that it gets."""
+        return 1 + self.num_drafted if self.wants_logits else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStretch:
+    """A part of a picture that is computed in one go: its `number`th, at `start` of the prompt or of its layout."""
+
+    image: ImagePart
+    number: int
+    start: int
+    num_positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLayout:
+    """What stands in a prompt for a picture: the model's own words around it, and numbers below zero for its stretches.
+
+    `num_cells` is what it takes of the context: some models put several rows at one position.
+    """
+
+    token_ids: tuple[int, ...]
+    stretches: tuple[ImageStretch, ...]
+    num_cells: int
+
+
+class Vision(Protocol):
+    """What a model sees with."""
+
+    def layout(self, image: ImagePart) -> ImageLayout:
+        """How the picture is cut. Any thread may call. Raises: InvalidInput when it cannot be read."""
+
+    def read(self, slot: int, start: int, stretch: ImageStretch) -> None:
+        """Compute a stretch and append it to a slot of `start` positions: seconds on a processor.
+
+        Raises: BatchTooLarge, BatchAborted, InvalidInput, EngineFailed.
+        """
+
+    def close(self) -> None:
+        """Free it."""
 
 
 class Sampler(Protocol):
@@ -64,7 +112,8 @@ class Backend(Protocol):
     """A loaded model with `num_slots` independent contexts of `context_tokens` each.
 
     `can_drop_tail` is false for models that keep no record of earlier tokens; `control_words` spell control tokens.
-    All calls come from one thread, except `interrupt`, and `tokenize` and `token_bytes`, which change nothing.
+    `vision` is None for a model that reads text alone.
+    All calls come from one thread, except `interrupt`, and `tokenize...` and `token_bytes`, which change nothing.
     """
 
     num_slots: int
@@ -73,9 +122,13 @@ class Backend(Protocol):
     vocab_size: int
     can_drop_tail: bool
     control_words: tuple[str, ...]
+    vision: Vision | None
 
     def tokenize(self, text: str) -> list[int]:
         """Tokens of a rendered prompt: special tokens are parsed, a missing begin token is added."""
+
+    def tokenize_rest(self, text: str) -> list[int]:
+        """The same for what follows on other tokens: no begin token."""
 
     def tokenize_plain(self, text: str) -> list[int]:
         """Tokens of bare words: what spells a special token is text. A begin token the model wants is added."""
@@ -92,9 +145,15 @@ class Backend(Protocol):
     def decode(self, chunks: Rows[Chunk]) -> Logits:
         """Compute the chunks, sorted by slot, and append them to their slots.
 
-        Returns (num_rows, vocab_size): one row for each chunk with `wants_logits`, in order, for its last token. The
-        array is a view that the next call overwrites.
+        Returns (num_rows, vocab_size): `num_rows` of each chunk in order, for its last tokens. The array is a view
+        that the next call overwrites.
         Raises: BatchTooLarge, BatchAborted, EngineFailed.
+        """
+
+    def use_adapter(self, adapter: AdapterFile | None) -> None:
+        """Compute with changed weights from now on; None for the model's own. States made with others are of no use.
+
+        Raises: ModelUnreadable, EngineFailed.
         """
 
     def drop_tail(self, slot: int, length: int) -> bool:

@@ -15,6 +15,7 @@ class EngineConfig:
     `context_tokens` is for each slot: None takes the model's own length, at most 8192 and what `kv_cache_bytes`
     allows. `num_threads` 0 means all cores; `gpu_layers` -1 means all layers. `use_extra_bufts` None lets the engine
     decide: on, until a processor turns out to crash with repacked weights. `cache_dir` None measures nothing.
+    With a `projector`, a file of its own, the model sees.
     """
 
     num_slots: int = 4
@@ -27,6 +28,7 @@ class EngineConfig:
     cache_dir: Path | None = None
     use_extra_bufts: bool | None = None
     watchdog_s: float = 60.0
+    projector: Path | None = None
 
     @property
     def max_generations(self) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import InitVar, dataclass, field
+from threading import Event
 
 from chat.domain.errors import Conflict, EngineFailed, ModelNotFound
 from chat.engine.embedder import Embedder, LoadableEmbedder, Vectors
-from chat.engine.model_folder import ModelFile
+from chat.engine.memory import ModelMemory
+from chat.engine.memory_budget import MemoryBudget, Resident
+from chat.engine.model_files import ModelFile
 from chat.engine.pieces import EngineState
 
 
@@ -17,11 +19,37 @@ from chat.engine.pieces import EngineState
 class _Loaded:
     file: ModelFile
     embedder: LoadableEmbedder
+    need_bytes: InitVar[int]
     num_users: int = 0
+    is_wanted: bool = False
+    room: Event = field(default_factory=Event)
+    resident: Resident = field(init=False)
+
+    def __post_init__(self, need_bytes: int) -> None:
+        self.resident = Resident(need_bytes, lambda: not self.num_users, self._begin, self._close)
+
+    @property
+    def state(self) -> EngineState:
+        return self.embedder.state if self.room.is_set() else "waiting"
+
+    def load(self) -> None:
+        """At once, or when there is memory for it."""
+        self.is_wanted = True
+        if self.room.is_set():
+            self.embedder.load()
+
+    def _begin(self) -> None:
+        self.room.set()
+        if self.is_wanted:
+            self.embedder.load()
+
+    def _close(self) -> None:
+        self.embedder.close()
+        self.room.set()  # whoever waits for memory goes on, and is told
 
 
 class EmbedderTable:
-    """Starts an embedder when it is used. Any thread may call; only `use` waits for a model.
+    """Starts an embedder when it is used. Any thread may call; only `use` waits for memory and for a model.
 
     `files` tells the embedding models that there are now; without `start` none can be used.
     """
@@ -29,13 +57,17 @@ class EmbedderTable:
     def __init__(
         self,
         files: Callable[[], list[ModelFile]],
-        start: Callable[[ModelFile], LoadableEmbedder] | None = None,
+        start: Callable[[ModelFile], LoadableEmbedder] | None,
+        memory: ModelMemory,
+        budget: MemoryBudget,
     ) -> None:
         self._files = files
         self._start = start
+        self._memory = memory
+        self._budget = budget
         self._loaded: dict[str, _Loaded] = {}
         self._is_closed = False
-        self._lock = Lock()
+        self._lock = budget.lock
 
     def get(self, name: str = "") -> Embedder:
         """The embedder of this name; "" is the first there is.
@@ -51,41 +83,43 @@ class EmbedderTable:
         if file is None:
             return False
         with self._lock:
-            self._entry(file).embedder.load()
+            self._entry(file).load()
         return True
 
     def states(self) -> dict[str, EngineState]:
         """Those that are in memory or on the way there, by name."""
-        with self._lock:
-            return {name: loaded.embedder.state for name, loaded in self._loaded.items()}
+        entries = list(self._loaded.items())
+        return {name: loaded.state for name, loaded in entries if not loaded.resident.is_over}
 
     def unload(self, name: str) -> None:
         """End it; the next use starts it again. Raises: Conflict while somebody uses it."""
         with self._lock:
             loaded = self._loaded.get(name)
-            if loaded is None:
+            if loaded is None or loaded.resident.is_over:
                 return
             if loaded.num_users:
                 hint = "Try again when the documents are indexed."
                 raise Conflict(f"{name} is reading texts at the moment.", hint=hint)
-            self._loaded.pop(name).embedder.close()
+            self._budget.end(loaded.resident)
 
     def close(self) -> None:
-        """End all; no more are started."""
+        """No more are started; the budget ends those that there are."""
         with self._lock:
             self._is_closed = True
-            for loaded in self._loaded.values():
-                loaded.embedder.close()
             self._loaded.clear()
 
     @contextmanager
     def use(self, name: str) -> Iterator[Embedder]:
-        """The embedder of this moment, which is not unloaded meanwhile. Raises: ModelNotFound, EngineFailed."""
-        file = self._find(name)  # outside of our lock: whoever knows the files may hold one of its own
+        """The embedder of this moment, which is not unloaded meanwhile.
+
+        Raises: ModelNotFound; OutOfMemory; EngineFailed.
+        """
+        file = self._find(name)
         with self._lock:
             loaded = self._entry(file)
             loaded.num_users += 1
         try:
+            loaded.room.wait()
             yield loaded.embedder
         finally:
             with self._lock:
@@ -94,13 +128,20 @@ class EmbedderTable:
     def _entry(self, file: ModelFile) -> _Loaded:
         self._check_open()
         loaded = self._loaded.get(file.name)
-        if loaded is not None and loaded.file.states == file.states:
-            return loaded
-        if loaded is not None:
-            loaded.embedder.close()
+        if loaded is not None and not loaded.resident.is_over:
+            if loaded.file.states == file.states:
+                self._budget.touch(loaded.resident)
+                return loaded
+            self._budget.retire(loaded.resident)
+        return self._begin(file)
+
+    def _begin(self, file: ModelFile) -> _Loaded:
+        need = self._memory.need_of(file.metadata)
+        self._memory.check(file.name, need)
         assert self._start is not None, "what was found can be started"
-        self._loaded[file.name] = _Loaded(file, self._start(file))
-        return self._loaded[file.name]
+        loaded = self._loaded[file.name] = _Loaded(file, self._start(file), need.total_bytes)
+        self._budget.let_in(loaded.resident)
+        return loaded
 
     def _find(self, name: str) -> ModelFile:
         files = {file.name: file for file in self._files()} if self._start else {}

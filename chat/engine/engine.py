@@ -12,10 +12,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from chat.domain.errors import ChatError, EngineFailed, Interrupted
+from chat.domain.events import RunState
 from chat.domain.params import GenerationRequest
 from chat.engine.config import EngineConfig
 from chat.engine.generation import GenerationTable, Job, QueuedGeneration, Update
 from chat.engine.loading import load_model
+from chat.engine.memory_budget import room_at_once
 from chat.engine.pieces import EngineState, EngineStatus, StatePiece
 from chat.engine.prompt_trace import PromptSpan
 from chat.engine.step_loop import Deliver, StepLoop
@@ -28,12 +30,21 @@ CLOSE_TIMEOUT_S = 2.0
 class LlamaEngine:
     """An `Engine` inside this process: an abort in llama.cpp ends the process with it.
 
-    `deliver` gets what each step did, in one call; without it the generations of `submit` do.
+    `deliver` gets what each step did, in one call; without it the generations of `submit` do. With `room` it loads when
+    that is set.
     """
 
-    def __init__(self, path: Path, config: EngineConfig, *, deliver: Deliver | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: EngineConfig,
+        room: threading.Event | None = None,
+        *,
+        deliver: Deliver | None = None,
+    ) -> None:
         self._path = path
         self._config = config
+        self._room = room or room_at_once()
         self._table = GenerationTable(config.max_generations, self.cancel)
         self._deliver = deliver or self._table.feed
         self._inbox: SimpleQueue[Job | int | None] = SimpleQueue()
@@ -56,7 +67,8 @@ class LlamaEngine:
     def enqueue(self, job: Job) -> None:
         """Queue a job whose id the caller has chosen; what becomes of it goes to `deliver`."""
         if self._state == "loading":
-            self._deliver([Update(job.id, pieces=(StatePiece("loading"),))])
+            state: RunState = "loading" if self._room.is_set() else "waiting"
+            self._deliver([Update(job.id, pieces=(StatePiece(state),))])
         self._inbox.put(job)
 
     def cancel(self, job_id: int) -> None:
@@ -83,12 +95,14 @@ class LlamaEngine:
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
         loop = self._loop
+        num_running, num_waiting = (loop.num_running, loop.num_waiting) if loop else (0, 0)
         return EngineStatus(
-            state=self._state,
+            state="waiting" if self._state == "loading" and not self._room.is_set() else self._state,
             model=self._path.stem,
             num_slots=self._config.num_slots,
-            num_running=loop.num_running if loop else 0,
-            num_queued=(loop.num_waiting if loop else 0) + self._inbox.qsize(),
+            num_running=num_running,
+            # A job is for a moment neither in the inbox nor in the loop, but always in the table.
+            num_queued=max(num_waiting + self._inbox.qsize(), len(self._table) - num_running),
             context_tokens=loop.context_tokens if loop else 0,
             detail=self._error.message if self._error else "",
         )
@@ -97,6 +111,7 @@ class LlamaEngine:
         """See `Engine.close`; open generations end with `Interrupted`."""
         self._is_closing = True
         self._inbox.put(None)
+        self._room.set()
         if self._loop:
             self._loop.interrupt()
         self._thread.join(CLOSE_TIMEOUT_S)
@@ -110,6 +125,7 @@ class LlamaEngine:
         return self._loop
 
     def _run(self) -> None:
+        self._wait_for_room()
         self._open()
         while not self._is_closing:
             try:
@@ -119,8 +135,15 @@ class LlamaEngine:
                 self._recover(error)
         self._shut()
 
+    def _wait_for_room(self) -> None:
+        if not self._room.is_set():
+            self._room.wait()
+            self._deliver([Update(job_id, pieces=(StatePiece("loading"),)) for job_id in self._table.ids()])
+
     def _open(self) -> None:
         try:
+            if self._is_closing:
+                raise EngineFailed("The engine is closed.")
             self._loop = StepLoop(load_model(self._path, self._config), self._config, self._deliver)
             self._state = "ready"
         except ChatError as error:

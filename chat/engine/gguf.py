@@ -6,9 +6,11 @@ Knows neither llama.cpp nor how to run a model. Files come from strangers: whate
 
 from __future__ import annotations
 
+import math
 import stat
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,8 @@ Purpose = Literal["chat", "embedding", "adapter", "projector", "vocabulary", "pa
 MAX_COUNT = 2**31
 MAX_LABEL_CHARS = 200
 _KV_VALUE_BYTES = 2  # f16, the default of llama.cpp
+
+_NO_WEIGHTS = frozenset({"I8", "I16", "I32", "I64", "F64"})
 
 # They make vectors, not text.
 _ENCODERS = frozenset(
@@ -41,11 +45,24 @@ _ENCODERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterMetadata:
+    """How weights are changed. `alpha` over the rank is the strength; 0 stands for the rank itself. With `is_activated`
+    the change begins only at certain words.
+    """
+
+    kind: str
+    alpha: float
+    is_activated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GgufMetadata:
     """One file. Counts are 0 and texts empty where the file does not say.
 
     `kv_bytes_per_token` is what one token of context takes in memory at f16; sliding windows make it less.
-    `purpose` "part" is a later piece of a split model, which carries tensors and little else.
+    `purpose` "part" is a later piece of a split model, which carries tensors and little else. `shapes` are those of the
+    tensors by name, the length of a row first. `adapter` is there for what changes another model's weights.
+    `projection_length` is the width of the rows that a projector makes of pictures.
     """
 
     path: Path
@@ -65,6 +82,9 @@ class GgufMetadata:
     eos_id: int | None
     chat_template: str | None
     num_parts: int
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    adapter: AdapterMetadata | None = None
+    projection_length: int = 0
 
 
 def read_metadata(path: Path) -> GgufMetadata:
@@ -111,10 +131,11 @@ def _describe(path: Path, size_bytes: int, header: Header) -> GgufMetadata:
     is_part = num_parts > 1 and fields.count("split.no") > 0
     if not architecture and not is_part:
         raise ModelUnreadable("does not name its architecture.", hint="Choose another model.")
+    purpose = "part" if is_part else _purpose(fields, architecture, header)
     return GgufMetadata(
         path=path,
         size_bytes=size_bytes,
-        purpose="part" if is_part else _purpose(fields, architecture, header),
+        purpose=purpose,
         architecture=architecture,
         name=fields.label("general.name"),
         license=fields.label("general.license"),
@@ -129,6 +150,9 @@ def _describe(path: Path, size_bytes: int, header: Header) -> GgufMetadata:
         eos_id=fields.optional_count("tokenizer.ggml.eos_token_id"),
         chat_template=fields.text("tokenizer.chat_template"),
         num_parts=max(1, num_parts),
+        shapes={tensor.name: tensor.shape for tensor in header.tensors},
+        adapter=_adapter(fields, header) if purpose == "adapter" else None,
+        projection_length=fields.count("clip.vision.projection_dim") if purpose == "projector" else 0,
     )
 
 
@@ -143,6 +167,19 @@ def _purpose(fields: _Fields, architecture: str, header: Header) -> Purpose:
     if architecture in _ENCODERS or fields.count(f"{architecture}.pooling_type") > 0:
         return "embedding"
     return "chat"
+
+
+def _adapter(fields: _Fields, header: Header) -> AdapterMetadata:
+    """llama.cpp aborts on what is refused here."""
+    alpha = header.fields.get("adapter.lora.alpha", 0.0)
+    if not isinstance(alpha, float) or not math.isfinite(alpha):
+        raise _wrong_type("adapter.lora.alpha")
+    if wrong := next((tensor for tensor in header.tensors if tensor.type.label in _NO_WEIGHTS), None):
+        raise ModelUnreadable(
+            f"is damaged: {wrong.name[:100]!r} holds {wrong.type.label}, which are no weights."
+        )
+    is_activated = "adapter.alora.invocation_tokens" in header.fields
+    return AdapterMetadata(fields.label("adapter.type"), alpha, is_activated)
 
 
 def _quantization(fields: _Fields, header: Header) -> str:

@@ -40,10 +40,14 @@ Value = Scalar | str | tuple[Scalar, ...] | Skipped
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What the header says about one tensor; `offset` counts from the start of the tensor data."""
+    """What the header says about one tensor; `offset` counts from the start of the tensor data.
+
+    `shape` begins with the length of a row, as the file has it.
+    """
 
     name: str
     type: TensorType
+    shape: tuple[int, ...]
     num_elements: int
     num_bytes: int
     offset: int
@@ -139,7 +143,7 @@ def _read_tensor(cursor: _Cursor) -> Tensor:
         raise ModelUnreadable(f"is damaged: rows of {row} weights do not fit {tensor_type.label}.")
     num_elements = prod(dimensions)
     num_bytes = num_elements // tensor_type.block_elements * tensor_type.block_bytes
-    return Tensor(name, tensor_type, num_elements, num_bytes, offset)
+    return Tensor(name, tensor_type, tuple(dimensions), num_elements, num_bytes, offset)
 
 
 def _padded(num_bytes: int, alignment: int) -> int:

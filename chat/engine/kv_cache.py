@@ -55,7 +55,7 @@ class KvCache:
         wanted = sequence.wanted_prefix()
         source = None if sequence.is_alone else self._find(wanted)
         self._make_room(target, source)
-        length = self._fill(target, source)
+        length = self._without_half_image(target, sequence, self._fill(target, source))
         self._slots.claim(target.id, sequence)
         sequence.num_cached = sequence.num_computed = length
         if (
@@ -126,6 +126,11 @@ class KvCache:
         if source.slot is not target and not self._copy(source, target):
             return 0
         return source.length if self._backend.drop_tail(target.id, source.length) else 0
+
+    def _without_half_image(self, target: Slot, sequence: Sequence, length: int) -> int:
+        """Pictures are computed whole. A prefix that ends within one has met a number of the same value by chance."""
+        whole = sequence.without_half_image(length)
+        return whole if whole == length or self._backend.drop_tail(target.id, whole) else 0
 
     def _copy(self, source: _Source, target: Slot) -> bool:
         if source.slot is None:

@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Iterator
 from collections.abc import Sequence as Rows
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chat.domain.errors import EngineFailed
-from chat.domain.params import SamplingParams
-from chat.engine.backend import BatchAborted, BatchTooLarge, Chunk, Logits, Sampler
+from chat.domain.errors import EngineFailed, ModelUnsupported
+from chat.domain.params import AdapterFile, SamplingParams
+from chat.engine.backend import BatchAborted, BatchTooLarge, Chunk, Logits, Sampler, Vision
+from chat.engine.config import EngineConfig
+from chat.engine.llama_adapters import LlamaAdapters
 from chat.engine.llama_library import abort_flag, is_null, library, log, pointer_to, tokenize
 from chat.engine.prefix_store import State
 from chat.engine.sampling import build_sampler
@@ -44,6 +47,7 @@ class LlamaBackend:
         self._model = model
         self._context = context
         self._threads = threads
+        self._adapters = LlamaAdapters(model, context)
         self._memory = library.llama_get_memory(context)
         self._vocab = library.llama_model_get_vocab(model)
         self.num_slots = int(library.llama_n_seq_max(context))
@@ -64,11 +68,27 @@ class LlamaBackend:
         library.llama_set_abort_callback(
             context, self._abort_callback, ctypes.cast(self._abort_flag, ctypes.c_void_p)
         )
+        self.vision: Vision | None = None
+
+    def add_projector(self, path: Path, config: EngineConfig) -> None:
+        """Let the model see. Raises: ModelUnreadable or ModelUnsupported naming the file."""
+        try:
+            from chat.engine.llama_vision import LlamaVision  # only a model that sees needs its library
+        except (OSError, RuntimeError) as exc:
+            raise ModelUnsupported(
+                f"llama.cpp was compiled without the part that sees: {path.name} is of no use.",
+                hint="Compile it again: make install",
+            ) from exc
+        self.vision = LlamaVision(path, self._model, self._context, self._abort_flag, config)
 
     def tokenize(self, text: str) -> list[int]:
         """Most templates write the begin token themselves: it is added only where it is missing."""
         has_begin = bool(self.begin_text) and text.startswith(self.begin_text)
         return tokenize(self._vocab, text, add_special=not has_begin, parse_special=True)
+
+    def tokenize_rest(self, text: str) -> list[int]:
+        """See `Backend.tokenize_rest`."""
+        return tokenize(self._vocab, text, add_special=False, parse_special=True)
 
     def tokenize_plain(self, text: str) -> list[int]:
         """See `Backend.tokenize_plain`."""
@@ -101,15 +121,13 @@ class LlamaBackend:
         try:
             for group in groups:
                 logits = self._decode_together(group)
-                slots = [chunk.slot for chunk in group if chunk.wants_logits]
-                rows |= {slot: row.copy() for slot, row in zip(slots, logits, strict=True)}
+                rows |= _rows_by_slot(group, logits.copy())
                 self._drop_twins(group)
         except (BatchAborted, BatchTooLarge):
             for chunk in chunks:
                 self.drop_tail(chunk.slot, chunk.start)
             raise
-        wanted = [rows[chunk.slot] for chunk in chunks if chunk.wants_logits]
-        return np.stack(wanted) if wanted else np.empty((0, self.vocab_size), dtype=np.float32)
+        return np.concatenate([rows[chunk.slot] for chunk in chunks])
 
     def _drop_twins(self, chunks: Rows[Chunk]) -> None:
         for chunk in chunks:
@@ -126,6 +144,10 @@ class LlamaBackend:
         if status != 0:
             raise EngineFailed(f"llama.cpp refused a batch (code {status}). {log.text()}".rstrip())
         return self._logits(num_rows)
+
+    def use_adapter(self, adapter: AdapterFile | None) -> None:
+        """Loaded when first used, which takes as long as the disk. The step after an exchange takes longer."""
+        self._adapters.use(adapter)
 
     def drop_tail(self, slot: int, length: int) -> bool:
         """Recurrent models can only be emptied, unless there is nothing to drop."""
@@ -153,21 +175,24 @@ class LlamaBackend:
 
     def new_sampler(self, params: SamplingParams, seed: int) -> Sampler:
         """See `sampling.build_sampler`."""
-        return build_sampler(params, seed, self.vocab_size)
+        return build_sampler(params, seed, self.vocab_size, self._vocab)
 
     def interrupt(self) -> None:
         """One byte, read by llama.cpp before each graph node."""
         self._abort_flag[0] = b"\1"
 
     def close(self) -> None:
-        """Free the context, then the model."""
+        """Free the projector and the context, then the model."""
+        if self.vision is not None:
+            self.vision.close()
         library.llama_free(self._context)
         library.llama_model_free(self._model)
 
     def _compute(self, chunks: Rows[Chunk]) -> int:
         """llama_decode, on as many threads as is best now. A trial of another number is broken off when it is slow."""
         num_tokens = self._batch.batch.n_tokens
-        kind = len(chunks) if all(len(chunk.token_ids) == 1 for chunk in chunks) else 0
+        num_rows = sum(chunk.num_rows for chunk in chunks)
+        kind = num_rows if num_rows == sum(len(chunk.token_ids) for chunk in chunks) else 0
         plan = self._threads.plan(kind, num_tokens)
         library.llama_set_n_threads(self._context, plan.num_threads, plan.num_threads)
         started_at = time.perf_counter()
@@ -218,6 +243,11 @@ class LlamaBackend:
         return bytes(library.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
 
 
+def _rows_by_slot(chunks: Rows[Chunk], logits: Logits) -> dict[int, Logits]:
+    ends = np.cumsum([chunk.num_rows for chunk in chunks])
+    return {chunk.slot: rows for chunk, rows in zip(chunks, np.split(logits, ends[:-1]), strict=True)}
+
+
 class _BatchBuffers:
     """A llama_batch over numpy arrays: filled by slices, allocated once, kept alive as long as the batch."""
 
@@ -242,12 +272,12 @@ class _BatchBuffers:
             self._tokens[start:end] = chunk.token_ids
             self._positions[start:end] = np.arange(chunk.start, chunk.start + end - start)
             self._slots[start:end] = chunk.slot
-            self._wants_logits[end - 1] = chunk.wants_logits
+            self._wants_logits[end - chunk.num_rows : end] = True
             if self._row_tokens and (end - start) % self._row_tokens == 1:
                 self._add_twin(end)
                 end += 1
         self.batch.n_tokens = end
-        return sum(chunk.wants_logits for chunk in chunks)
+        return sum(chunk.num_rows for chunk in chunks)
 
     def _add_twin(self, at: int) -> None:
         """Once more the last token, at the next place, where nothing looks at it."""

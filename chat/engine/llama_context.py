@@ -8,6 +8,7 @@ from typing import Any
 from chat.domain.errors import OutOfMemory
 from chat.engine.config import EngineConfig
 from chat.engine.llama_library import is_null, library, log, thread_count
+from chat.engine.speculation import MAX_ROWS
 
 MAX_BATCH_TOKENS = 512
 # Prefill is no faster with larger ones on a CPU, and each doubling doubles the compute buffers.
@@ -54,8 +55,9 @@ def open_context(model: Any, config: EngineConfig, num_tokens: int, settings: At
     params.n_seq_max = config.num_slots
     params.kv_unified = False
     params.n_batch = MAX_BATCH_TOKENS
-    params.n_ubatch = MAX_BATCH_TOKENS if config.gpu_layers else CPU_UBATCH_TOKENS
-    params.n_outputs_max = config.num_slots
+    # The rows of a picture that look at one another both ways have to be computed together.
+    params.n_ubatch = MAX_BATCH_TOKENS if config.gpu_layers or config.projector else CPU_UBATCH_TOKENS
+    params.n_outputs_max = max(config.num_slots, MAX_ROWS)
     params.n_threads = params.n_threads_batch = thread_count(config)
     params.no_perf = True
     _apply(params, settings, config)

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "pointer_to",
     "thread_count",
     "tokenize",
+    "without_missing_gpu",
 ]
 
 _LOG_LEVEL_ERROR = 4
@@ -43,8 +45,8 @@ class LibraryLog:
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=_LOG_LINES)
         # The library keeps a bare pointer: the callback lives as long as this object, which is a module global.
-        self._callback = library.llama_log_callback(self._keep)
-        library.llama_log_set(self._callback, ctypes.c_void_p(0))
+        self.callback = library.llama_log_callback(self._keep)
+        library.llama_log_set(self.callback, ctypes.c_void_p(0))
 
     def text(self) -> str:
         """The kept lines, oldest first."""
@@ -112,6 +114,11 @@ def _load_error(name: str, reason: str) -> ModelError:
 def is_null(handle: Any) -> bool:
     """True for a NULL result: ctypes wraps it into an object that is not None."""
     return not handle
+
+
+def without_missing_gpu(config: EngineConfig) -> EngineConfig:
+    """The same with no layers for a graphics processor where llama.cpp has none: what suits one is slow elsewhere."""
+    return config if library.llama_supports_gpu_offload() else replace(config, gpu_layers=0)
 
 
 def thread_count(config: EngineConfig) -> int:

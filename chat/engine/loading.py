@@ -16,7 +16,7 @@ from chat.engine.families import family_of
 from chat.engine.gguf import GgufMetadata, read_metadata
 from chat.engine.llama_backend import LlamaBackend
 from chat.engine.llama_context import PLAIN_SETTINGS, open_context
-from chat.engine.llama_library import library, open_model, thread_count
+from chat.engine.llama_library import library, open_model, thread_count, without_missing_gpu
 from chat.engine.memory import machine_memory, tokens_per_slot
 from chat.engine.threads import ThreadGovernor
 from chat.engine.tuning import tuned_settings
@@ -40,6 +40,7 @@ def load_model(path: Path, config: EngineConfig) -> LoadedModel:
 
     Raises: ModelUnreadable, ModelUnsupported or OutOfMemory naming the file.
     """
+    config = without_missing_gpu(config)
     metadata = read_metadata(path)
     if metadata.purpose != "chat":
         raise ModelUnsupported(f"{path.name} is no model that chats, but of the kind: {metadata.purpose}.")
@@ -67,7 +68,17 @@ def _open_backend(path: Path, metadata: GgufMetadata, config: EngineConfig) -> L
         is_exact=metadata.size_bytes < SMALL_MODEL_BYTES and not config.gpu_layers,
     )
     _warm_up(backend)
+    if config.projector is not None:
+        _open_eye(backend, config.projector, config)
     return backend
+
+
+def _open_eye(backend: LlamaBackend, projector: Path, config: EngineConfig) -> None:
+    try:
+        backend.add_projector(projector, config)
+    except BaseException:
+        backend.close()
+        raise
 
 
 def _open_context(model: Any, metadata: GgufMetadata, config: EngineConfig, num_tokens: int) -> Any:

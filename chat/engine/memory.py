@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from chat.domain.errors import OutOfMemory
+from chat.domain.sizes import size_text
 from chat.engine.config import MIB, EngineConfig
 from chat.engine.gguf import GgufMetadata
 
@@ -24,6 +26,8 @@ MIN_CONTEXT_TOKENS = 256
 KV_MEMORY_SHARE = 0.4
 
 ROOM_BYTES = 120 * MIB
+# Of the machine; the rest is for the prefix caches, the documents, the server itself and everybody else.
+MODELS_SHARE = 0.75
 # The buffers of a step grow with the model's width, as its weights do.
 ROOM_SHARE_OF_WEIGHTS = 0.1
 
@@ -55,14 +59,49 @@ class MemoryNeed:
         return self.weights_bytes + self.context_bytes + self.room_bytes
 
 
-def memory_need(metadata: GgufMetadata, config: EngineConfig, memory: MachineMemory) -> MemoryNeed:
-    """The estimate for a model that would be loaded now."""
+@dataclass(frozen=True, slots=True)
+class ModelMemory:
+    """How much all loaded models together may take, and how they are set up."""
+
+    limit_bytes: int
+    config: EngineConfig
+
+    def need_of(self, metadata: GgufMetadata) -> MemoryNeed:
+        """The estimate for a model: with the whole context, or as much of it as fits beside the weights."""
+        room_for_context = self.limit_bytes - metadata.size_bytes - room_bytes(metadata.size_bytes)
+        config = replace(
+            self.config, kv_cache_bytes=max(0, min(self.config.kv_cache_bytes, room_for_context))
+        )
+        return memory_need(metadata, config, self.limit_bytes)
+
+    def check(self, name: str, need: MemoryNeed) -> None:
+        """Raises: OutOfMemory with the figures when the model would not fit even alone."""
+        if need.total_bytes <= self.limit_bytes:
+            return
+        raise OutOfMemory(
+            f"{name} needs about {size_text(need.total_bytes)} of memory ({size_text(need.weights_bytes)} for its"
+            f" weights, {size_text(need.context_bytes)} for conversations, {size_text(need.room_bytes)} to compute"
+            f" with); models may take {size_text(self.limit_bytes)}.",
+            hint="Choose a smaller quantisation, lower PARLEY_CONTEXT_TOKENS or PARLEY_SLOTS, or raise"
+            " PARLEY_MODEL_MEMORY.",
+        )
+
+
+def models_share(memory: MachineMemory) -> int:
+    """What models may take where no setting says so."""
+    return int(memory.total_bytes * MODELS_SHARE)
+
+
+def memory_need(metadata: GgufMetadata, config: EngineConfig, free_bytes: int) -> MemoryNeed:
+    """The estimate for a model that would be loaded when so much is free."""
     weights_bytes = metadata.size_bytes
     context_tokens = context_bytes = 0
     if metadata.purpose == "chat":
-        context_tokens = tokens_per_slot(metadata, config, memory.free_bytes)
+        context_tokens = tokens_per_slot(metadata, config, free_bytes)
         context_bytes = config.num_slots * context_tokens * metadata.kv_bytes_per_token
-    return MemoryNeed(weights_bytes, context_bytes, room_bytes(weights_bytes), context_tokens)
+    # An adapter computes in the room of its model.
+    room = 0 if metadata.purpose == "adapter" else room_bytes(weights_bytes)
+    return MemoryNeed(weights_bytes, context_bytes, room, context_tokens)
 
 
 def room_bytes(weights_bytes: int) -> int:

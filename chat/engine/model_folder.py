@@ -1,19 +1,25 @@
 """What lies in the models folder: files that can chat, and files that cannot, with the reason.
 
-Knows no engines. Reads a file's header once for each state of the file: inode, time and size tell states apart.
+A LoRA adapter is no model by itself: with each model that it fits it is one, by the name `MODEL+ADAPTER`. Knows no
+engines. Reads a file's header once for each state of the file: inode, time and size tell states apart.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from chat.domain.errors import ModelError, ModelNotFound, ModelUnreadable, ModelUnsupported
+from chat.engine.adapters import misfit, problem_with, with_adapters
 from chat.engine.checksums import note_checksums
 from chat.engine.gguf import GgufMetadata, Purpose, read_metadata
+from chat.engine.model_files import FileState, ModelFile, ModelInfo, chat_files
+from chat.engine.projectors import with_projectors
+
+__all__ = ["FileState", "ModelFile", "ModelFolder", "ModelInfo"]
 
 SUFFIX = ".gguf"
 
@@ -25,52 +31,6 @@ _REASONS: dict[Purpose, str] = {
     "vocabulary": "holds a vocabulary without a model.",
     "part": "is a later part of a split model.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """Tells whether a file is still the same."""
-
-    path: Path
-    inode: int
-    modified_ns: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A model that can be used. `path` is its first file; a split model has more than one state."""
-
-    name: str
-    path: Path
-    metadata: GgufMetadata
-    states: tuple[FileState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """One entry of the folder: either `file`, or the `error` that keeps it from chatting.
-
-    What turns text into vectors is an `embedder`; its `error` is for whoever wants to chat with it. A split model
-    has more than one state.
-    """
-
-    name: str
-    path: Path
-    states: tuple[FileState, ...]
-    file: ModelFile | None = None
-    error: ModelError | None = None
-    embedder: ModelFile | None = None
-
-    @property
-    def usable(self) -> ModelFile | None:
-        """What chats or makes vectors."""
-        return self.file or self.embedder
-
-    @property
-    def size_bytes(self) -> int:
-        """Of all its files."""
-        return sum(state.size_bytes for state in self.states)
 
 
 class ModelFolder:
@@ -87,17 +47,28 @@ class ModelFolder:
         groups: dict[tuple[str, str], list[FileState]] = {}
         for state in states:
             groups.setdefault(_group_of(state.path), []).append(state)
-        return [self._describe(group) for group in groups.values()]
+        found = [self._describe(group) for group in groups.values()]
+        return with_adapters(with_projectors(found, self._projectors()))
 
     def find(self, name: str) -> ModelInfo:
-        """Raises: ModelNotFound naming those that can chat."""
-        models = {model.name: model for model in self.scan()}
-        if name not in models:
-            known = ", ".join(name for name, model in models.items() if model.file) or "none"
-            raise ModelNotFound(
-                f"There is no model “{name}”.", hint=f"Choose another model. There are: {known}."
-            )
-        return models[name]
+        """What stands under this name. Raises: ModelNotFound naming those that can chat."""
+        models = self.scan()
+        for model in models:
+            if model.name == name:
+                return model
+        raise _not_found(models, name)
+
+    def chat_file(self, name: str) -> ModelFile:
+        """A model that can chat, with or without an adapter.
+
+        Raises: ModelNotFound; ModelError telling why it cannot.
+        """
+        models = self.scan()
+        for file in chat_files(models):
+            if file.name == name:
+                return file
+        error = next((model.error for model in models if model.name == name), None)
+        raise error or misfit(models, name) or _not_found(models, name)
 
     def remove(self, name: str) -> None:
         """Delete its files. Raises: ModelNotFound; ModelError when a file cannot be deleted."""
@@ -126,20 +97,42 @@ class ModelFolder:
             metadata = _joined([self._metadata(state) for state in states])
             file = ModelFile(name, path, metadata, tuple(states))
             if metadata.purpose != "chat":
-                is_embedder = metadata.purpose == "embedding" and metadata.num_vocabulary > 0
-                error = ModelUnsupported(f"{path.name} {_REASONS[metadata.purpose]}")
-                return ModelInfo(name, path, file.states, error=error, embedder=file if is_embedder else None)
+                return _describe_other(file)
             if not metadata.num_vocabulary:
                 raise ModelUnreadable(f"{path.name} has no vocabulary.", hint="Choose another model.")
         except ModelError as exc:
             return ModelInfo(name, path, tuple(states), error=exc)
         return ModelInfo(name, path, file.states, file=file)
 
+    def _projectors(self) -> dict[FileState, GgufMetadata]:
+        return {
+            state: found
+            for state, found in self._read.items()
+            if isinstance(found, GgufMetadata) and found.purpose == "projector"
+        }
+
     def _metadata(self, state: FileState) -> GgufMetadata:
         found = self._read[state]
         if isinstance(found, ModelUnreadable):
             raise ModelUnreadable(found.message, hint=found.hint) from found
         return found
+
+
+def _describe_other(file: ModelFile) -> ModelInfo:
+    """What does not chat. Whether an adapter is of use is found out beside the models."""
+    metadata = file.metadata
+    error: ModelError = ModelUnsupported(f"{file.path.name} {_REASONS[metadata.purpose]}")
+    if metadata.purpose == "adapter":
+        problem = problem_with(metadata)
+        adapter = None if problem or len(file.states) > 1 else file
+        return ModelInfo(file.name, file.path, file.states, error=problem or error, adapter=adapter)
+    is_embedder = metadata.purpose == "embedding" and metadata.num_vocabulary > 0
+    return ModelInfo(file.name, file.path, file.states, error=error, embedder=file if is_embedder else None)
+
+
+def _not_found(models: Iterable[ModelInfo], name: str) -> ModelNotFound:
+    known = ", ".join(file.name for file in chat_files(models)) or "none"
+    return ModelNotFound(f"There is no model “{name}”.", hint=f"Choose another model. There are: {known}.")
 
 
 def _state_of(path: Path) -> FileState:
@@ -179,4 +172,5 @@ def _joined(parts: Sequence[GgufMetadata]) -> GgufMetadata:
         first,
         size_bytes=sum(metadata.size_bytes for metadata in parts),
         num_parameters=sum(metadata.num_parameters for metadata in parts),
+        shapes={name: shape for metadata in parts for name, shape in metadata.shapes.items()},
     )

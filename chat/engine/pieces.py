@@ -20,6 +20,7 @@ class StatePiece:
     state: RunState
     position: int | None = None
     progress: float | None = None
+    estimated_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,16 @@ class Generation(Protocol):
         """Stop within one step; an `EndPiece("stopped")` follows. Does nothing after the end."""
 
 
-EngineState = Literal["stopped", "loading", "ready", "restarting", "failed"]
+# "waiting": for memory, before it loads.
+EngineState = Literal["stopped", "waiting", "loading", "ready", "restarting", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How an engine is doing, for the health page and the metrics."""
+    """How an engine is doing, for the health page and the metrics.
+
+    `num_written_tokens` and `num_restarts` count since the engine began. `pid` is its child's, None without one.
+    """
 
     state: EngineState
     model: str
@@ -97,6 +102,9 @@ class EngineStatus:
     num_queued: int
     context_tokens: int
     detail: str = ""
+    num_written_tokens: int = 0
+    num_restarts: int = 0
+    pid: int | None = None
 
 
 class Engine(Protocol):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chat.domain.params import AdapterFile
+
 TokenArray = NDArray[np.int32]
 
 
@@ -22,10 +24,12 @@ class Prefix:
     token_ids: TokenArray
     scope: str
     num_shared: int
-    adapter: str = ""
+    adapter: AdapterFile | None = None
 
     @classmethod
-    def of(cls, token_ids: Tokens[int], scope: str, num_shared: int, adapter: str = "") -> Prefix:
+    def of(
+        cls, token_ids: Tokens[int], scope: str, num_shared: int, adapter: AdapterFile | None = None
+    ) -> Prefix:
         """A prefix over a copy of `token_ids`."""
         return cls(np.array(token_ids, dtype=np.int32), scope, num_shared, adapter)
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from chat.domain.errors import ChatError, EngineFailed, Interrupted, InvalidInput
+from chat.domain.events import RunState
 from chat.domain.params import GenerationRequest
 from chat.engine.child import EngineChild
 from chat.engine.config import EngineConfig
 from chat.engine.generation import GenerationTable, QueuedGeneration, Update
+from chat.engine.memory_budget import room_at_once
 from chat.engine.pieces import EndPiece, EngineState, EngineStatus, GenerationUsage, StatePiece
 from chat.engine.prompt_trace import PromptSpan
 from chat.engine.restarts import RestartPolicy, crashed_twice
@@ -41,11 +43,15 @@ CLOSE_TIMEOUT_S = 1.8
 
 
 class EngineProcess:
-    """An `Engine` in a supervised child. Does not block on construction: the child loads the model meanwhile."""
+    """An `Engine` in a supervised child. Does not block on construction: the child loads the model meanwhile.
 
-    def __init__(self, path: Path, config: EngineConfig) -> None:
+    With `room` the child begins when that is set.
+    """
+
+    def __init__(self, path: Path, config: EngineConfig, room: threading.Event | None = None) -> None:
         self._path = path
         self._config = config
+        self._room = room or room_at_once()
         self._table = GenerationTable(config.max_generations, self._cancel)
         self._restarts = RestartPolicy(path.name)
         self._changed = threading.Condition()  # guards all that follows
@@ -56,6 +62,7 @@ class EngineProcess:
         self._asked: dict[int, Future[Any]] = {}
         self._call_ids = itertools.count(1)
         self._context_tokens = self._num_running = 0
+        self._num_written_tokens = self._num_restarts = 0
         self._supervisor = threading.Thread(target=self._supervise, name=f"engine {path.name}", daemon=True)
         self._supervisor.start()
 
@@ -90,19 +97,23 @@ class EngineProcess:
         """See `Engine.status`."""
         num_running = self._num_running
         return EngineStatus(
-            state=self._state,
+            state="waiting" if self._is_waiting else self._state,
             model=self._path.stem,
             num_slots=self._config.num_slots,
             num_running=num_running,
             num_queued=max(len(self._table) - num_running, 0),
             context_tokens=self._context_tokens,
             detail=self._error.message if self._error else "",
+            num_written_tokens=self._num_written_tokens,
+            num_restarts=self._num_restarts,
+            pid=self.pid,
         )
 
     def close(self) -> None:
         """See `Engine.close`; open generations end with `Interrupted`."""
         with self._changed:
             self._enter("stopped")
+            self._room.set()
             if self._child:
                 self._child.kill()
         self._supervisor.join(CLOSE_TIMEOUT_S)
@@ -134,8 +145,14 @@ class EngineProcess:
         self._changed.notify_all()
 
     def _announce(self, generation: QueuedGeneration) -> None:
-        piece = StatePiece("restarting" if self._state == "restarting" else "loading")
+        state: RunState = "restarting" if self._state == "restarting" else "loading"
+        piece = StatePiece("waiting" if self._is_waiting else state)
         self._table.feed([Update(generation.job.id, pieces=(piece,))])
+
+    @property
+    def _is_waiting(self) -> bool:
+        """For memory, which others take."""
+        return self._state == "loading" and not self._room.is_set()
 
     def _cancel(self, job_id: int) -> None:
         with self._changed:
@@ -160,6 +177,7 @@ class EngineProcess:
 
     def _supervise(self) -> None:
         """One round for each child. Linux ends a child with the thread that began it: this one lives as long."""
+        self._wait_for_room()
         while self._wait_until_wanted():
             try:
                 self._run_child()
@@ -167,6 +185,15 @@ class EngineProcess:
                 logger.exception("The engine's supervisor failed.")
                 with self._changed:
                     self._give_up(EngineFailed(f"The engine cannot be run: {error}"))
+
+    def _wait_for_room(self) -> None:
+        if self._room.is_set():
+            return
+        self._room.wait()
+        with self._changed:
+            if self._state == "loading":
+                for generation in self._table.all():
+                    self._announce(generation)
 
     def _wait_until_wanted(self) -> bool:
         """Waits out the delay after a crash; False when the engine is closed."""
@@ -235,6 +262,7 @@ class EngineProcess:
         ended = {update.job_id for update in report.updates if update.is_final}
         with self._changed:
             self._num_running = report.num_running
+            self._num_written_tokens += sum(len(update.token_ids) for update in report.updates)
             self._sent -= ended
             self._table.feed(report.updates)
             if ended:
@@ -258,6 +286,7 @@ class EngineProcess:
         if error := judge(exit_status):
             self._give_up(error)
             return
+        self._num_restarts += 1
         self._enter("restarting")
         for generation in self._table.all():
             self._announce(generation)

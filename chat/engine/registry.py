@@ -6,57 +6,62 @@ Knows neither how an engine is started nor what it costs: it is given a function
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import RLock
+from threading import Event
 
 from chat.domain.errors import Conflict, EngineFailed, ModelError, ModelNotFound
-from chat.domain.params import GenerationRequest
+from chat.domain.params import AdapterFile, GenerationRequest
+from chat.engine.config import EngineConfig
 from chat.engine.embedder import Embedder, LoadableEmbedder
 from chat.engine.embedder_table import EmbedderTable
-from chat.engine.model_folder import ModelFile, ModelFolder, ModelInfo
+from chat.engine.memory import MemoryNeed, ModelMemory, machine_memory, models_share
+from chat.engine.memory_budget import MemoryBudget, Resident
+from chat.engine.model_files import ModelFile, ModelInfo, chat_files
+from chat.engine.model_folder import ModelFolder
+from chat.engine.named_engine import NamedEngine
 from chat.engine.pieces import Engine, EngineState, EngineStatus, Generation
-from chat.engine.prompt_trace import PromptSpan
 
 __all__ = ["ModelFile", "ModelInfo", "ModelRegistry"]
 
-STARTER = "starter"
+# Gives an engine at once, which loads its model when the event is set.
+StartEngine = Callable[[ModelFile, Event], Engine]
 
 
 @dataclass(slots=True)
 class _Loaded:
+    """One engine serves a model and all its adapters."""
+
     file: ModelFile
     engine: Engine
-
-    @property
-    def is_idle(self) -> bool:
-        status = self.engine.status()
-        return not status.num_running and not status.num_queued
+    resident: Resident
+    adapters: set[AdapterFile] = field(default_factory=set)
 
 
 class ModelRegistry:
-    """Starts an engine when its model is asked for, and ends the one not used for longest when there are too many.
+    """Starts an engine when its model is asked for; idle ones that were not used for longest make room for it.
 
-    All methods may be called from any thread. Files may come, go and change while it runs.
+    All methods may be called from any thread. Files may come, go and change while it runs. Without `memory` models may
+    take the usual share of the machine's.
     """
 
     def __init__(
         self,
         models_dir: Path,
-        start_engine: Callable[[ModelFile], Engine],
-        max_loaded: int = 1,
+        start_engine: StartEngine,
+        memory: ModelMemory | None = None,
         default_name: str = "",
         start_embedder: Callable[[ModelFile], LoadableEmbedder] | None = None,
     ) -> None:
         self._folder = ModelFolder(models_dir)
         self._start_engine = start_engine
-        self._max_loaded = max_loaded
+        self._memory = memory or ModelMemory(models_share(machine_memory()), EngineConfig())
+        self._budget = MemoryBudget(self._memory.limit_bytes)
+        self._lock = self._budget.lock
         self._default_name = default_name
-        self._embedders = EmbedderTable(self.embedders, start_embedder)
-        self._loaded: dict[str, _Loaded] = {}  # the one not used for longest comes first
-        self._outdated: list[_Loaded] = []
+        self._embedders = EmbedderTable(self.embedders, start_embedder, self._memory, self._budget)
+        self._loaded: list[_Loaded] = []
         self._is_closed = False
-        self._lock = RLock()
 
     def models(self) -> list[ModelInfo]:
         """Everything in the folder that looks like a model, with what is wrong with it."""
@@ -64,16 +69,35 @@ class ModelRegistry:
             return self._folder.scan()
 
     def files(self) -> list[ModelFile]:
-        """The models that can chat, by name; the starter model comes last."""
-        files = [model.file for model in self.models() if model.file is not None]
-        return sorted(files, key=lambda file: file.name == STARTER)
+        """The models that can chat, each also with the adapters that fit it, by name; the starter model comes last."""
+        return chat_files(self.models())
+
+    def file(self, name: str) -> ModelFile:
+        """One of them. Raises: ModelNotFound naming those there are; ModelError telling why it cannot chat."""
+        with self._lock:
+            return self._folder.chat_file(name)
+
+    def need_of(self, file: ModelFile) -> MemoryNeed:
+        """How much memory it takes, by estimate; a projector counts as weights."""
+        need = self._memory.need_of(file.metadata)
+        return replace(need, weights_bytes=sum(state.size_bytes for state in file.plain.states))
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        """What all models together may take."""
+        return self._budget.limit_bytes
+
+    @property
+    def memory_used_bytes(self) -> int:
+        """What those in memory take, by estimate."""
+        return self._budget.used_bytes
 
     def default(self) -> ModelFile:
         """The configured model, else the first of the user's own, else the starter model.
 
         Raises: ModelNotFound.
         """
-        return self._find(self._default())
+        return self.file(self._default())
 
     def get(self, name: str) -> Engine:
         """An engine for the model, started when it is not; "" is the default model.
@@ -84,7 +108,7 @@ class ModelRegistry:
         with self._lock:
             name = name or self._default()
             self.engine_now(name)
-            return _NamedEngine(self, name)
+            return NamedEngine(self, name)
 
     def embedders(self) -> list[ModelFile]:
         """The models that turn text into vectors, by name."""
@@ -103,11 +127,11 @@ class ModelRegistry:
         """Take a model out of memory; the next question brings it back. Raises: Conflict while it is in use."""
         with self._lock:
             self._embedders.unload(name)
-            engines = [loaded for loaded in self._engines() if loaded.file.name == name]
-            if not all(loaded.is_idle for loaded in engines):
+            found = [loaded for loaded in self._live() if loaded.file.name == name]
+            if not all(loaded.resident.is_idle() for loaded in found):
                 raise Conflict(f"{name} is writing an answer.")
-            for loaded in engines:
-                self._end(loaded)
+            for loaded in found:
+                self._budget.end(loaded.resident)
 
     def remove(self, name: str) -> None:
         """Unload a model and delete its files. Raises: ModelError; Conflict while it is in use."""
@@ -116,20 +140,26 @@ class ModelRegistry:
             self._folder.remove(name)
 
     def loaded(self) -> dict[str, EngineState]:
-        """The models in memory or on the way there, by name; never blocks on a model."""
-        states = {loaded.file.name: loaded.engine.status().state for loaded in self._engines()}
+        """The models in memory or on the way there, by name without an adapter; never blocks on a model."""
+        states = {loaded.file.name: loaded.engine.status().state for loaded in self._live()}
         return states | self._embedders.states()
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a model of `files` is in memory, so that it can be asked without loading anything."""
+        name = next((file.plain.name for file in self.files() if file.name == name), name)
+        return self.loaded().get(name) == "ready"
 
     def status(self) -> list[EngineStatus]:
         """A snapshot of the engines that run; never blocks on a model."""
-        return [loaded.engine.status() for loaded in self._engines()]
+        return [replace(loaded.engine.status(), model=loaded.file.name) for loaded in self._live()]
 
     def summary(self) -> str:
         """What there is to chat with, in one line for the terminal."""
         models = self.models()
         names = [f"{model.name} ({model.file.metadata.quantization})" for model in models if model.file]
+        names += [file.name for model in models for file in model.adapted]
         embedders = [model.name for model in models if model.embedder]
-        problems = [model.error.message for model in models if model.error and not model.embedder]
+        problems = [model.error.message for model in models if model.error and not model.usable]
         found = [f"Models: {', '.join(names)}." if names else self._nothing_there().message]
         found += [f"For search: {', '.join(embedders)}."] if embedders else []
         return " ".join([*found, *problems])
@@ -138,39 +168,32 @@ class ModelRegistry:
         """End all engines; the registry gives out no more."""
         with self._lock:
             self._is_closed = True
-            for loaded in self._engines():
-                loaded.engine.close()
+            self._budget.close()
             self._embedders.close()
             self._loaded.clear()
-            self._outdated.clear()
 
     def submit(self, name: str, request: GenerationRequest) -> Generation:
         """`Engine.submit` on the model's engine of this moment, which cannot be unloaded in between."""
         with self._lock:
-            return self.engine_now(name).submit(request)
+            engine = self.engine_now(name)
+            return engine.submit(replace(request, adapter=self._adapter_of(name)))
 
     def engine_now(self, name: str) -> Engine:
         """The model's engine of this moment; a file that is gone or broken since it was loaded does no harm."""
         with self._lock:
+            self._check_open()
             try:
-                return self._engine_for(self._find(name))
+                return self._engine_for(self.file(name).plain).engine
             except ModelError:
-                if name not in self._loaded:
-                    raise
-                return self._loaded[name].engine
+                if loaded := self._current(name):
+                    return loaded.engine
+                raise
 
     def _default(self) -> str:
         name = self._default_name or next((file.name for file in self.files()), "")
         if not name:
             raise self._nothing_there()
         return name
-
-    def _find(self, name: str) -> ModelFile:
-        model = self._folder.find(name)
-        if model.file is None:
-            assert model.error is not None
-            raise model.error
-        return model.file
 
     def _nothing_there(self) -> ModelNotFound:
         folder = self._folder.path
@@ -183,56 +206,49 @@ class ModelRegistry:
         if self._is_closed:
             raise EngineFailed("Parley is shutting down.", hint="Try again when it is back.")
 
-    def _engine_for(self, file: ModelFile) -> Engine:
-        self._check_open()
-        loaded = self._loaded.pop(file.name, None)
-        if loaded is not None and loaded.file.states != file.states:
-            self._outdated.append(loaded)
-            loaded = None
-        elif loaded is not None and loaded.engine.status().state == "failed":
-            loaded.engine.close()
-            loaded = None
-        self._end_idle(self._max_loaded - 1)
-        self._loaded[file.name] = loaded or _Loaded(file, self._start_engine(file))
-        return self._loaded[file.name].engine
+    def _engine_for(self, file: ModelFile) -> _Loaded:
+        loaded = self._current(file.name)
+        if loaded and loaded.file.states != file.states:
+            self._budget.retire(loaded.resident)
+        elif loaded and loaded.engine.status().state == "failed":
+            self._budget.end(loaded.resident)
+        elif loaded:
+            self._budget.touch(loaded.resident)
+            return loaded
+        return self._start(file)
 
-    def _engines(self) -> list[_Loaded]:
-        return [*self._outdated, *self._loaded.values()]
+    def _start(self, file: ModelFile) -> _Loaded:
+        """Raises: OutOfMemory, before anything is begun or ended, for a model that would not even fit alone."""
+        need = self.need_of(file)
+        self._memory.check(file.name, need)
+        room = Event()
+        engine = self._start_engine(file, room)
+        resident = Resident(need.total_bytes, lambda: _is_idle(engine), room.set, engine.close)
+        loaded = _Loaded(file, engine, resident)
+        self._loaded = [*self._live(), loaded]
+        self._budget.let_in(resident)
+        return loaded
 
-    def _end_idle(self, num_kept: int) -> None:
-        """End idle engines until `num_kept` are left. Busy ones stay: better too much memory than a lost answer."""
-        engines = self._engines()
-        idle = [loaded for loaded in engines if loaded.is_idle]
-        for loaded in idle[: max(len(engines) - num_kept, 0)]:
-            self._end(loaded)
+    def _adapter_of(self, name: str) -> AdapterFile | None:
+        """What the name says beside the model; from now on its weights count as well."""
+        file = next((file for file in self.files() if file.name == name), None)
+        if file is None or file.adapter is None:
+            return None
+        loaded = self._current(file.plain.name)
+        if loaded and file.adapter not in loaded.adapters:
+            loaded.adapters.add(file.adapter)
+            loaded.resident.need_bytes += file.states[-1].size_bytes
+        return file.adapter
 
-    def _end(self, loaded: _Loaded) -> None:
-        loaded.engine.close()
-        self._outdated = [other for other in self._outdated if other is not loaded]
-        self._loaded = {name: other for name, other in self._loaded.items() if other is not loaded}
+    def _current(self, name: str) -> _Loaded | None:
+        """The engine that gets the questions to this model."""
+        found = (each for each in self._live() if each.file.name == name and not each.resident.is_leaving)
+        return next(found, None)
+
+    def _live(self) -> list[_Loaded]:
+        return [loaded for loaded in self._loaded if not loaded.resident.is_over]
 
 
-class _NamedEngine:
-    """An `Engine` by the name of its model, whatever engine runs that model at the moment.
-
-    A run holds it through minutes of tool calls; unloading the model meanwhile does it no harm.
-    """
-
-    def __init__(self, registry: ModelRegistry, name: str) -> None:
-        self._registry = registry
-        self._name = name
-
-    def submit(self, request: GenerationRequest) -> Generation:
-        return self._registry.submit(self._name, request)
-
-    def count_tokens(self, request: GenerationRequest) -> int:
-        return self._registry.engine_now(self._name).count_tokens(request)
-
-    def trace_prompt(self, request: GenerationRequest) -> tuple[PromptSpan, ...]:
-        return self._registry.engine_now(self._name).trace_prompt(request)
-
-    def status(self) -> EngineStatus:
-        return self._registry.engine_now(self._name).status()
-
-    def close(self) -> None:
-        """The registry ends engines; who borrowed one does not."""
+def _is_idle(engine: Engine) -> bool:
+    status = engine.status()
+    return not status.num_running and not status.num_queued

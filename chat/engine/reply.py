@@ -65,9 +65,9 @@ class Reply:
                 if self._logprobs is not None:
                     self._logprobs.annotate(piece)
 
-    def queue(self, position: int) -> None:
-        """Report the place in the queue."""
-        self._enter(StatePiece("queued", position=position))
+    def queue(self, position: int, estimated_s: int | None) -> None:
+        """Report the place in the queue, and how long it may take."""
+        self._enter(StatePiece("queued", position=position, estimated_s=estimated_s))
 
     def start_reading(self) -> None:
         """A slot is there."""
@@ -78,6 +78,10 @@ class Reply:
         """Report how much of the prompt is computed."""
         sequence = self.sequence
         self._enter(StatePiece("reading", progress=sequence.num_computed / len(sequence.token_ids)))
+
+    def start_looking(self) -> None:
+        """A picture is being computed."""
+        self._enter(StatePiece("looking"))
 
     def choose(self, logits: Logits) -> int:
         """The next token, by the reply's own sampler. Raises: InvalidInput when its grammar leaves none."""

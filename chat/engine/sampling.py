@@ -1,20 +1,20 @@
-"""Samplers: one chain per sequence, in the order penalties, top_k, top_p, min_p, temperature, draw."""
+"""Samplers: one for each sequence. Most tokens are left out before llama.cpp's chain sees them; it changes nothing."""
 
 from __future__ import annotations
 
 import ctypes
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chat.domain.errors import InvalidInput
 from chat.domain.params import MAX_SEED, SamplingParams
 from chat.engine.backend import Logits, Sampler
 from chat.engine.llama_library import library, pointer_to
 from chat.engine.prefix import TokenArray
-
-# How far back penalties look. llama.cpp's own default.
-PENALTY_WINDOW_TOKENS = 64
+from chat.engine.sampler_chain import build_chain, has_penalties, needs_all_tokens
 
 # Below this the chain over the whole vocabulary takes less than 50 us.
 SMALL_VOCABULARY = 16_384
@@ -31,11 +31,16 @@ def draw_seed(params: SamplingParams) -> int:
     return secrets.randbelow(MAX_SEED) if params.seed is None else params.seed
 
 
-def build_sampler(params: SamplingParams, seed: int, vocab_size: int) -> Sampler:
-    """The sampler for `params`. Temperature 0 takes the likeliest token, after penalties."""
-    if params.temperature == 0 and not _has_penalties(params):
-        return GreedySampler()
-    return ChainSampler(_build_chain(params, seed, vocab_size), _build_filter(params, vocab_size), vocab_size)
+def build_sampler(params: SamplingParams, seed: int, vocab_size: int, vocab: Any = None) -> Sampler:
+    """The sampler for `params`. Temperature 0 takes the likeliest token, after penalties and biases.
+
+    `vocab` is llama.cpp's. Raises: InvalidInput when a bias is for a token that the model does not have.
+    """
+    sampler: Sampler = GreedySampler()
+    if params.temperature > 0 or has_penalties(params):
+        chain = build_chain(params, seed, vocab_size, vocab)
+        sampler = ChainSampler(chain, _build_filter(params, vocab_size), vocab_size)
+    return BiasedSampler(sampler, params.logit_bias, vocab_size) if params.logit_bias else sampler
 
 
 class GreedySampler:
@@ -58,6 +63,50 @@ class GreedySampler:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+class BiasedSampler:
+    """Adds to the logits of some tokens, then lets another sampler choose."""
+
+    def __init__(self, sampler: Sampler, biases: Sequence[tuple[int, float]], vocab_size: int) -> None:
+        self._sampler = sampler
+        self._ids = np.array([token for token, _ in biases], dtype=np.int32)
+        self._values = np.array([value for _, value in biases], dtype=np.float32)
+        if self._ids.max() >= vocab_size:
+            raise InvalidInput(
+                f"logit_bias names token {self._ids.max()}; the model has {vocab_size} tokens.",
+                field="logit_bias",
+            )
+
+    @property
+    def is_finished(self) -> bool:
+        """See `Sampler`."""
+        return self._sampler.is_finished
+
+    def sample(self, logits: Logits) -> int:
+        """See `Sampler`."""
+        return self._sampler.sample(self._biased(logits))
+
+    def draw(self, logits: Logits) -> int:
+        """See `Sampler`."""
+        return self._sampler.draw(self._biased(logits))
+
+    def draw_among(self, logits: Logits, ids: TokenArray) -> int:
+        """See `Sampler`."""
+        return self._sampler.draw_among(self._biased(logits), ids)
+
+    def accept(self, token: int) -> None:
+        """See `Sampler`."""
+        self._sampler.accept(token)
+
+    def close(self) -> None:
+        """See `Sampler`."""
+        self._sampler.close()
+
+    def _biased(self, logits: Logits) -> Logits:
+        biased = logits.copy()
+        biased[self._ids] += self._values
+        return biased
 
 
 class CandidateFilter:
@@ -130,46 +179,11 @@ class ChainSampler:
         library.llama_sampler_free(self._chain)
 
 
-def _build_chain(params: SamplingParams, seed: int, vocab_size: int) -> Any:
-    chain = library.llama_sampler_chain_init(library.llama_sampler_chain_default_params())
-    for stage in _stages(params, seed, vocab_size):
-        library.llama_sampler_chain_add(chain, stage)
-    return chain
-
-
 def _build_filter(params: SamplingParams, vocab_size: int) -> CandidateFilter | None:
-    """None where every token has to pass the chain: penalties below their neutral value lift tokens up."""
-    lifts = params.repeat_penalty < 1 or params.frequency_penalty < 0 or params.presence_penalty < 0
+    """None where every token has to pass the chain."""
     # Penalties lower at most a window full of tokens: so many more may come into the first `top_k`.
-    num_wanted = params.top_k + PENALTY_WINDOW_TOKENS
-    if vocab_size < SMALL_VOCABULARY or lifts or num_wanted > NUM_FOR_ALL or params.temperature == 0:
+    num_wanted = params.top_k + params.repeat_last_n
+    is_small = vocab_size < SMALL_VOCABULARY
+    if is_small or needs_all_tokens(params) or num_wanted > NUM_FOR_ALL or params.temperature == 0:
         return None
     return CandidateFilter(num_wanted) if params.top_k else MassFilter(NUM_FOR_ALL)
-
-
-def _stages(params: SamplingParams, seed: int, vocab_size: int) -> list[Any]:
-    stages: list[Any] = []
-    if _has_penalties(params):
-        stages.append(
-            library.llama_sampler_init_penalties(
-                vocab_size,
-                PENALTY_WINDOW_TOKENS,
-                params.repeat_penalty,
-                params.frequency_penalty,
-                params.presence_penalty,
-            )
-        )
-    if params.temperature == 0:
-        return [*stages, library.llama_sampler_init_greedy()]
-    return [
-        *stages,
-        library.llama_sampler_init_top_k(params.top_k),
-        library.llama_sampler_init_top_p(params.top_p, 1),
-        library.llama_sampler_init_min_p(params.min_p, 1),
-        library.llama_sampler_init_temp(params.temperature),
-        library.llama_sampler_init_dist(seed),
-    ]
-
-
-def _has_penalties(params: SamplingParams) -> bool:
-    return params.repeat_penalty != 1.0 or params.frequency_penalty != 0.0 or params.presence_penalty != 0.0

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 
-from chat.engine.backend import Chunk
+import numpy as np
+
+from chat.engine.backend import Chunk, Logits
 from chat.engine.budget import TokenBudget
 from chat.engine.sequence import Sequence, SequenceStatus
+from chat.engine.speculation import Speculator
+from chat.engine.turns import Turns
+from chat.engine.wait_estimate import WaitEstimate
 
 # A prompt that is passed over ages by so many tokens a step: short prompts go first, long ones are not starved.
 AGEING_TOKENS = 128
@@ -35,24 +41,29 @@ class Batch:
         """Tokens of prompts."""
         return sum(sequence.num_scheduled for sequence in self.sequences if not sequence.is_writing)
 
-    @property
-    def finished_reading(self) -> tuple[Sequence, ...]:
-        """The sequences that get a row of logits, in the order of the rows."""
-        return tuple(sequence for sequence in self.sequences if sequence.finishes_reading)
+    def rows_of(self, logits: Logits) -> list[tuple[Sequence, Logits]]:
+        """The sequences that get logits, each with its own rows of them."""
+        ends = np.cumsum([chunk.num_rows for chunk in self.chunks])
+        rows = zip(self.sequences, np.split(logits, ends[:-1]), strict=True)
+        return [(sequence, own) for sequence, own in rows if len(own)]
 
 
 class Scheduler:
     """Waiting and running sequences. Those who write go first; prompts share what is left of the step."""
 
-    def __init__(self, budget: TokenBudget, max_batch_tokens: int) -> None:
+    def __init__(
+        self, budget: TokenBudget, max_batch_tokens: int, speculator: Speculator | None = None
+    ) -> None:
         self._budget = budget
+        self._speculator = speculator
         self._max_batch_tokens = max_batch_tokens
         self._waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self._last_served: Counter[str] = Counter()
         self._num_arrivals = 0
         self._num_served = 0
-        self._num_turns = 0
+        self._turns = Turns()
+        self._estimate = WaitEstimate()
 
     @property
     def num_waiting(self) -> int:
@@ -97,12 +108,20 @@ class Scheduler:
         sequence.slot = slot
         sequence.status = SequenceStatus.READING
         self.running.append(sequence)
+        self._estimate.admitted(sequence.id)
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a sequence, wherever it is."""
         holders = self.running if sequence in self.running else self._waiting
         holders.remove(sequence)
+        self._estimate.left(sequence.id)
+        if self._speculator:
+            self._speculator.forget(sequence)
         self._forget_idle_scopes()
+
+    def estimated_wait_s(self, position: int) -> int | None:
+        """Seconds until the `position`th of the waiting ones has a slot, as far as can be told."""
+        return self._estimate.seconds(position)
 
     def next_batch(self) -> Batch:
         """One token of every writing sequence, then prompt tokens up to the budget; or the part of one that is alone.
@@ -111,30 +130,47 @@ class Scheduler:
         """
         group = self._next_group()
         if group and group[0].is_alone:
-            group[0].num_scheduled = min(group[0].num_remaining, ALONE_CHUNK_TOKENS, self._max_batch_tokens)
+            group[0].num_scheduled = min(
+                group[0].num_before_image, ALONE_CHUNK_TOKENS, self._max_batch_tokens
+            )
         else:
             self._schedule_together(group)
         chosen = [sequence for sequence in self.running if sequence.num_scheduled]
         chosen.sort(key=_slot_of)
         return Batch(tuple(chosen), tuple(_chunk_of(sequence) for sequence in chosen))
 
+    def next_to_look(self) -> Sequence | None:
+        """The running sequence, admitted first, that comes to a picture; changes nothing."""
+        return next((sequence for sequence in self.running if sequence.next_image), None)
+
     def record(self, batch: Batch, elapsed_s: float) -> None:
         """Tell how long the step of `batch` took."""
         self._budget.record(batch.num_writing, batch.num_prompt_tokens, elapsed_s)
+        self._turns.spend(elapsed_s)
+        if self._speculator and batch.num_writing == len(batch.sequences):
+            self._speculator.record(batch.sequences, elapsed_s)
+
+    def judge_draft(self, sequence: Sequence, num_drafted: int, num_accepted: int) -> None:
+        """Tell how much of a draft was right."""
+        if self._speculator:
+            self._speculator.judge(sequence, num_drafted, num_accepted)
 
     def _next_group(self) -> list[Sequence]:
-        """Those who share the next step: sequences that are computed alone take turns with all the others."""
-        together = [sequence for sequence in self.running if not sequence.is_alone]
-        groups = [[sequence] for sequence in self.running if sequence.is_alone]
-        groups += [together] if together else []
-        self._num_turns += 1
-        return groups[self._num_turns % len(groups)] if groups else []
+        """Those who share the next step: sequences that are computed alone, and those of each adapter, take turns."""
+        groups: dict[Hashable, list[Sequence]] = {}
+        for sequence in self.running:
+            if not sequence.next_image:
+                groups.setdefault(sequence if sequence.is_alone else sequence.adapter, []).append(sequence)
+        return groups[self._turns.next(groups)] if groups else []
 
     def _schedule_together(self, group: list[Sequence]) -> None:
         writing = [sequence for sequence in group if sequence.is_writing]
         for sequence in writing:
             sequence.num_scheduled = 1
-        room = min(self._budget.num_prompt_tokens(len(writing)), self._max_batch_tokens - len(writing))
+        if self._speculator and len(writing) == len(group):
+            self._speculator.draft(writing)
+        num_writing = sum(sequence.is_writing for sequence in self.running)  # those of other groups wait, too
+        room = min(self._budget.num_prompt_tokens(num_writing), self._max_batch_tokens - len(writing))
         self._share_out([sequence for sequence in group if not sequence.is_writing], room)
 
     def _share_out(self, reading: list[Sequence], room: int) -> None:
@@ -157,7 +193,8 @@ def batch_of(sequence: Sequence) -> Batch:
 
 def _chunk_of(sequence: Sequence) -> Chunk:
     start, end = sequence.num_computed, sequence.num_computed + sequence.num_scheduled
-    return Chunk(_slot_of(sequence), start, sequence.token_ids[start:end], sequence.finishes_reading)
+    token_ids = sequence.token_ids[start:end] + sequence.draft
+    return Chunk(_slot_of(sequence), start, token_ids, sequence.finishes_reading, len(sequence.draft))
 
 
 def _slot_of(sequence: Sequence) -> int:
@@ -171,11 +208,13 @@ def _urgency(sequence: Sequence) -> tuple[int, int]:
 
 def _tokens_to_checkpoint(sequence: Sequence) -> int:
     if sequence.num_computed < sequence.checkpoint:
-        return sequence.checkpoint - sequence.num_computed
-    return sequence.num_remaining
+        return min(sequence.checkpoint - sequence.num_computed, sequence.num_before_image)
+    return sequence.num_before_image
 
 
 def _shares_prefix(sequence: Sequence, leader: Sequence) -> bool:
     """True when `leader` is computing the very system prompt that `sequence` begins with."""
     end = leader.num_shared
+    if sequence.adapter != leader.adapter:
+        return False
     return sequence.num_shared == end and sequence.token_ids[:end] == leader.token_ids[:end]

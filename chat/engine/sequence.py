@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from chat.domain.params import SamplingParams
+from chat.domain.params import AdapterFile, SamplingParams
+from chat.engine.backend import ImageStretch
 from chat.engine.prefix import Prefix
 
 
@@ -23,9 +24,11 @@ class Sequence:
 
     `num_prompt` counts the prompt, `num_shared` its leading part that is the same for everyone (system prompt,
     tools), `num_cached` what was taken from an earlier state, `num_computed` what the slot holds now, and
-    `num_scheduled` what the batch in flight adds to it. `num_passed_over` counts steps that left the prompt out.
+    `num_scheduled` what the batch in flight adds to it; `draft` are tokens that it tries behind these.
+    `num_passed_over` counts steps that left the prompt out.
     `checkpoint` is a length at which a chunk has to end, because the state is kept there. With `is_alone` no other
-    shares its steps, and it takes nothing from earlier states.
+    shares its steps, and it takes nothing from earlier states. `stretches` are pictures in the prompt, in order.
+    Only sequences with the same `adapter` share steps and states.
     """
 
     id: int
@@ -38,17 +41,36 @@ class Sequence:
     num_computed: int = 0
     num_scheduled: int = 0
     num_passed_over: int = 0
+    draft: list[int] = field(default_factory=list)
     checkpoint: int = 0
     slot: int | None = None
     status: SequenceStatus = SequenceStatus.WAITING
     is_cancelled: bool = False
     is_alone: bool = False
     arrival: int = 0
+    stretches: tuple[ImageStretch, ...] = ()
+    adapter: AdapterFile | None = None
 
     @property
     def num_remaining(self) -> int:
         """Tokens that are known and not computed; 1 while writing."""
         return len(self.token_ids) - self.num_computed
+
+    @property
+    def next_image(self) -> ImageStretch | None:
+        """The picture, or a part of one, that has to be computed before any other token; None when there is none."""
+        return next((stretch for stretch in self.stretches if stretch.start == self.num_computed), None)
+
+    @property
+    def num_before_image(self) -> int:
+        """Known tokens that are not computed, up to the next picture."""
+        starts = (stretch.start for stretch in self.stretches if stretch.start >= self.num_computed)
+        return next(starts, len(self.token_ids)) - self.num_computed
+
+    def without_half_image(self, length: int) -> int:
+        """The longest part of the first `length` tokens that does not end within a picture."""
+        cut = (each.start for each in self.stretches if each.start < length < each.start + each.num_positions)
+        return next(cut, length)
 
     @property
     def num_generated(self) -> int:
@@ -67,13 +89,13 @@ class Sequence:
 
     def wanted_prefix(self) -> Prefix:
         """The tokens that a cached state may replace: all but the last, whose logits are needed."""
-        return Prefix.of(self.token_ids[:-1], self.scope, self.num_shared)
+        return Prefix.of(self.token_ids[:-1], self.scope, self.num_shared, self.adapter)
 
     def computed_prefix(self) -> Prefix:
         """The tokens that the slot holds."""
         num_shared = min(self.num_shared, self.num_computed)
-        return Prefix.of(self.token_ids[: self.num_computed], self.scope, num_shared)
+        return Prefix.of(self.token_ids[: self.num_computed], self.scope, num_shared, self.adapter)
 
     def shared_prefix(self) -> Prefix:
         """The leading part that is the same for everyone."""
-        return Prefix.of(self.token_ids[: self.num_shared], self.scope, self.num_shared)
+        return Prefix.of(self.token_ids[: self.num_shared], self.scope, self.num_shared, self.adapter)

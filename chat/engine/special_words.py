@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chat.domain.messages import ChatMessage, Part, TextPart, ToolResult, ToolSpec
+from chat.domain.messages import ChatMessage, ImagePart, Part, TextPart, ToolResult, ToolSpec
 
 # Invisible, and enough to make another token sequence of it.
 _JOINER = "\u2060"
@@ -62,6 +62,8 @@ class SpecialWords:
                 return replace(part, text=self._split(part.text))
             case ToolResult():
                 return replace(part, content=self._split(part.content))
+            case ImagePart():
+                return replace(part, name=self._split(part.name))
         return part
 
     def _split(self, text: str) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from chat.domain.errors import ChatError, ContextOverflow, InvalidInput
-from chat.domain.params import GenerationRequest
+from chat.domain.params import AdapterFile, GenerationRequest
 from chat.engine.backend import BatchAborted, BatchTooLarge, Logits
 from chat.engine.budget import TokenBudget
 from chat.engine.config import EngineConfig
@@ -20,10 +20,10 @@ from chat.engine.reply import Reply
 from chat.engine.reply_maker import ReplyMaker
 from chat.engine.scheduler import Batch, Scheduler, batch_of
 from chat.engine.sequence import Sequence
+from chat.engine.speculation import Speculator
 
 Deliver = Callable[[list[Update]], None]
 Rows = list[tuple[Sequence, Logits]]
-Choices = list[tuple[Sequence, int]]
 
 # A very small model makes a thousand tokens a second; nobody reads that fast, and each hand-over wakes two threads.
 FLUSH_INTERVAL_S = 0.01
@@ -40,11 +40,13 @@ class StepLoop:
         self._encoder = PromptEncoder(model.backend, model.template)
         self._maker = ReplyMaker(model)
         self._cache = KvCache(model.backend, config.prefix_cache_bytes)
-        self._scheduler = Scheduler(TokenBudget(), model.backend.max_batch_tokens)
+        speculator = Speculator(model.backend.context_tokens) if model.backend.can_drop_tail else None
+        self._scheduler = Scheduler(TokenBudget(), model.backend.max_batch_tokens, speculator)
         self._replies: dict[int, Reply] = {}
         self._send = deliver
         self._updates: list[Update] = []
         self._reading_ids: frozenset[int] = frozenset()
+        self._adapters: set[AdapterFile | None] = {None}  # those that were tried
         self._flushed_at = 0.0
 
     @property
@@ -88,9 +90,11 @@ class StepLoop:
     def step(self) -> None:
         """Give every running reply its next token, and prompts their next part."""
         batch = self._schedule()
-        rows = self._decode(batch)
-        choices = self._sample(rows)
-        self._deliver(choices)
+        for sequence, logits in self._decode(batch):
+            self._write(sequence, logits)
+        self._reading_ids = frozenset()
+        self.flush()
+        self._look()
 
     def check_integrity(self) -> None:
         """Raises: RuntimeError when slots and sequences do not agree."""
@@ -144,11 +148,11 @@ class StepLoop:
             self._scheduler.admit(sequence, self._cache.place(sequence))
             self._replies[sequence.id].start_reading()
         for position, sequence in enumerate(self._scheduler.waiting(), start=1):
-            self._replies[sequence.id].queue(position)
+            self._replies[sequence.id].queue(position, self._scheduler.estimated_wait_s(position))
 
     def _decode(self, batch: Batch) -> Rows:
         """Compute the batch; returns the sequences that get a token, each with its row of logits."""
-        if not batch:
+        if not batch or not self._use_adapter(batch.sequences):
             return []
         started_at = time.monotonic()
         try:
@@ -159,14 +163,28 @@ class StepLoop:
         except BatchTooLarge:
             return self._decode_one_by_one(batch)
         self._scheduler.record(batch, time.monotonic() - started_at)
-        rows = list(zip(batch.finished_reading, logits, strict=True))
         self._advance(batch.sequences)
-        return rows
+        return batch.rows_of(logits)
+
+    def _use_adapter(self, sequences: tuple[Sequence, ...]) -> bool:
+        """Change the weights to those of a batch; when that fails, all who asked for them are told."""
+        adapter = sequences[0].adapter
+        if adapter not in self._adapters:
+            self._adapters.add(adapter)
+            self.flush()  # whose file it is has to be known outside, should it crash the library
+        try:
+            self._backend.use_adapter(adapter)
+        except ChatError as error:
+            for sequence in sequences:
+                self._fail(sequence, error)
+            return False
+        return True
 
     def _decode_one_by_one(self, batch: Batch) -> Rows:
         """One full context must not end the others' replies: only those that do not fit alone end here."""
         rows: Rows = []
         for sequence in batch.sequences:
+            sequence.draft = []
             try:
                 logits = self._backend.decode(batch_of(sequence).chunks).copy()
             except BatchAborted:
@@ -174,9 +192,39 @@ class StepLoop:
             except BatchTooLarge:
                 self._end_for_want_of_room(sequence)
             else:
-                rows += [(sequence, logits[0])] if sequence.finishes_reading else []
+                rows += [(sequence, logits)] if sequence.finishes_reading else []
                 self._advance([sequence])
         return rows
+
+    def _look(self) -> None:
+        """Compute one picture, or a part of one, by itself: that takes seconds on a processor, and all others wait."""
+        if (sequence := self._scheduler.next_to_look()) is None:
+            return
+        self._replies[sequence.id].start_looking()
+        self._reading_ids = frozenset({sequence.id})
+        self.flush()
+        try:
+            self._read_image(sequence)
+        except BatchAborted:
+            self._rewind([sequence])
+        except BatchTooLarge:
+            self._end_for_want_of_room(sequence)
+        except ChatError as error:
+            self._rewind([sequence])
+            self._fail(sequence, error)
+        else:
+            self._advance([sequence])
+        self._reading_ids = frozenset()
+        self.flush()
+
+    def _read_image(self, sequence: Sequence) -> None:
+        stretch, vision, slot = sequence.next_image, self._backend.vision, sequence.slot
+        assert stretch is not None, "only a sequence that comes to a picture is asked to look"
+        assert vision is not None, "only prompts of models that see have pictures"
+        assert slot is not None, "only sequences with a slot look"
+        self._backend.use_adapter(sequence.adapter)
+        vision.read(slot, sequence.num_computed, stretch)
+        sequence.num_scheduled = stretch.num_positions
 
     def _advance(self, sequences: Iterable[Sequence]) -> None:
         for sequence in sequences:
@@ -189,26 +237,38 @@ class StepLoop:
     def _rewind(self, sequences: Iterable[Sequence]) -> None:
         for sequence in sequences:
             sequence.num_scheduled = 0
+            sequence.draft = []
             self._cache.rewind(sequence)
 
-    def _sample(self, rows: Rows) -> Choices:
-        choices: Choices = []
-        for sequence, logits in rows:
-            try:
-                choices.append((sequence, self._replies[sequence.id].choose(logits)))
-            except InvalidInput as error:  # its grammar leads nowhere
-                self._fail(sequence, error)
-        return choices
+    def _write(self, sequence: Sequence, logits: Logits) -> None:
+        """Choose a token from each row, as long as they are what the draft guessed."""
+        try:
+            reason = (
+                self._write_draft(sequence, logits)
+                if sequence.draft
+                else self._write_one(sequence, logits[0])
+            )
+        except InvalidInput as error:  # its grammar leads nowhere
+            self._fail(sequence, error)
+            return
+        if reason is not None:
+            self._end(sequence, reason)
 
-    def _deliver(self, choices: Choices) -> None:
-        for sequence, token in choices:
-            if (reason := self._write(sequence, token)) is not None:
-                self._end(sequence, reason)
-        self._reading_ids = frozenset()
-        self.flush()
+    def _write_draft(self, sequence: Sequence, logits: Logits) -> EndReason | None:
+        draft, num_known = sequence.draft, len(sequence.token_ids)
+        reason = self._write_one(sequence, logits[0])
+        for guess, row in zip(draft, logits[1:], strict=True):
+            if reason is not None or sequence.token_ids[-1] != guess:
+                break
+            sequence.num_computed += 1
+            reason = self._write_one(sequence, row)
+        self._scheduler.judge_draft(sequence, len(draft), sequence.num_computed - num_known)
+        self._rewind([sequence])
+        return reason
 
-    def _write(self, sequence: Sequence, token: int) -> EndReason | None:
+    def _write_one(self, sequence: Sequence, logits: Logits) -> EndReason | None:
         """Add a token to its reply; returns why the reply ends with it, None when it goes on."""
+        token = self._replies[sequence.id].choose(logits)
         if self._backend.is_end_token(token):
             return "stop"
         if self._replies[sequence.id].write(token):
@@ -253,4 +313,6 @@ def _sequence_of(job: Job, prompt: EncodedPrompt) -> Sequence:
         num_prompt=len(prompt.token_ids),
         num_shared=prompt.num_shared,
         is_alone=job.request.is_alone,
+        stretches=prompt.stretches,
+        adapter=job.request.adapter,
     )

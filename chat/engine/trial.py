@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,10 +32,10 @@ def try_out(model: ModelInfo, config: EngineConfig) -> ChatError | None:
             config, num_slots=1, context_tokens=CONTEXT_TOKENS, prefix_cache_bytes=0, cache_dir=None
         )
         if model.file is not None:
-            _write_a_word(model.file, small)
+            _write_a_word(model.file, model.chats, small)
         elif model.embedder is not None:
             _embed_a_word(model.embedder, small)
-        else:
+        elif model.usable is None:  # adapters and projectors are tried with the models that they fit
             return model.error
     except ChatError as exc:
         return exc
@@ -56,19 +56,23 @@ def _read(path: Path, read: Callable[[Path], str]) -> str:
         raise ModelError(f"{path.name} cannot be read: {exc.strerror}.") from exc
 
 
-def _write_a_word(file: ModelFile, config: EngineConfig) -> None:
-    """Loads, renders the chat template, decodes. Raises: ChatError."""
-    engine = EngineProcess(file.path, config)
+def _write_a_word(file: ModelFile, variants: Iterable[ModelFile], config: EngineConfig) -> None:
+    """Loads, renders the chat template, decodes, then the same with each adapter. Raises: ChatError."""
+    engine = EngineProcess(file.path, replace(config, projector=file.projector))
     try:
-        generation = engine.submit(
-            GenerationRequest((ChatMessage.of("user", "Hello"),), SamplingParams(max_tokens=1))
-        )
-        while (piece := generation.next(SILENCE_S)) is not None:
-            if isinstance(piece, EndPiece):
-                return
-        raise EngineFailed(f"{file.name} says nothing.")
+        for variant in variants:
+            _hear_a_word(engine, variant)
     finally:
         engine.close()
+
+
+def _hear_a_word(engine: EngineProcess, variant: ModelFile) -> None:
+    hello, one_word = (ChatMessage.of("user", "Hello"),), SamplingParams(max_tokens=1)
+    generation = engine.submit(GenerationRequest(hello, one_word, adapter=variant.adapter))
+    while (piece := generation.next(SILENCE_S)) is not None:
+        if isinstance(piece, EndPiece):
+            return
+    raise EngineFailed(f"{variant.name} says nothing.")
 
 
 def _embed_a_word(file: ModelFile, config: EngineConfig) -> None:

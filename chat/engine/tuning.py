@@ -58,9 +58,8 @@ class Pace:
 def tuned_settings(model: Any, metadata: GgufMetadata, config: EngineConfig) -> AttentionSettings:
     """The remembered choice, else a new one, which takes up to five seconds; the default where that is not worth it."""
     default = default_settings(model)
-    if config.cache_dir is None or config.gpu_layers or metadata.size_bytes < MIN_MODEL_BYTES:
+    if (path := _path_of(metadata, config)) is None:
         return default
-    path = config.cache_dir / f"attention-{_fingerprint(metadata, config)}.json"
     if remembered := _read(path):
         return remembered
     deadline = time.monotonic() + MAX_TUNING_S
@@ -70,6 +69,19 @@ def tuned_settings(model: Any, metadata: GgufMetadata, config: EngineConfig) -> 
         return default
     _write(path, chosen)
     return chosen
+
+
+def remembered_settings(metadata: GgufMetadata, config: EngineConfig) -> AttentionSettings | None:
+    """The choice of an earlier start; None where there is none."""
+    path = _path_of(metadata, config)
+    return _read(path) if path else None
+
+
+def _path_of(metadata: GgufMetadata, config: EngineConfig) -> Path | None:
+    """Where the choice is kept; None where choosing is not worth it."""
+    if config.cache_dir is None or config.gpu_layers or metadata.size_bytes < MIN_MODEL_BYTES:
+        return None
+    return config.cache_dir / f"attention-{_fingerprint(metadata, config)}.json"
 
 
 def _choose(

@@ -18,8 +18,16 @@ import msgpack
 
 from chat.domain.errors import ChatError, error_from_code
 from chat.domain.events import TokenLogprob
-from chat.domain.messages import ChatMessage, ReasoningPart, TextPart, ToolCall, ToolResult, ToolSpec
-from chat.domain.params import GenerationRequest, SamplingParams
+from chat.domain.messages import (
+    ChatMessage,
+    ImagePart,
+    ReasoningPart,
+    TextPart,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
+from chat.domain.params import AdapterFile, GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
 from chat.engine.generation import Job, Update
 from chat.engine.pieces import CallPiece, EndPiece, GenerationUsage, ReasoningPiece, StatePiece, TextPiece
@@ -132,12 +140,14 @@ _CLASSES: tuple[type[Any], ...] = (
         SamplingParams,
         ChatMessage,
         TextPart,
+        ImagePart,
         ReasoningPart,
         ToolCall,
         ToolResult,
         ToolSpec,
     ),
     *(StatePiece, TextPiece, TokenLogprob, ReasoningPiece, CallPiece, EndPiece, GenerationUsage),
+    AdapterFile,
 )
 _CODE_OF = {cls: code for code, cls in enumerate(_CLASSES)}
 _FIELDS_OF = {cls: tuple(field.name for field in dataclasses.fields(cls)) for cls in _CLASSES}

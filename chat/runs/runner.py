@@ -45,6 +45,7 @@ from chat.runs.cancel import CancelToken
 from chat.runs.journal import Journal
 from chat.runs.log import EventLog
 from chat.runs.merge import MERGE_WINDOW_S, DeltaMerger
+from chat.runs.meters import RunMeters
 from chat.runs.prompt import fit, going_on
 from chat.runs.sources import PassageFinder, SourceBook, with_passages
 from chat.runs.task import Begin, Job, Task
@@ -103,18 +104,21 @@ class Runner:
         tools: ToolHost,
         approvals: Approvals,
         passages: PassageFinder,
+        meters: RunMeters,
     ) -> None:
         self._log = log
         self._registry = registry
         self._tools = tools
         self._approvals = approvals
         self._passages = passages
+        self._meters = meters
 
     def execute(self, job: Job, token: CancelToken) -> None:
         """Carry the run to its end. Every failure becomes its last event: nobody is left waiting."""
         with tracing(job.run_id):
             journal = Journal(self._log, job.run_id)
             end = self._end_of(job, journal, token)
+            self._meters.count_end(journal.reply.model, end)
             journal.finish(end, save=partial(job.save, journal.reply, end))
 
     def _end_of(self, job: Job, journal: Journal, token: CancelToken) -> Terminal:
@@ -195,8 +199,8 @@ class Runner:
         return Offer(task.request.tools, context, task.can_ask, note=partial(_note, documents, journal))
 
     def _start_generation(self, task: Task, engine: Engine, journal: Journal) -> Generation:
-        if engine.status().state != "ready":
-            journal.note(StatusChanged("loading"))
+        if (state := engine.status().state) != "ready":
+            journal.note(StatusChanged("waiting" if state == "waiting" else "loading"))
         request = going_on(task.request, journal.reply.parts)
         if not task.is_trimmed:
             return engine.submit(request)
@@ -224,11 +228,14 @@ class Runner:
                         merger.push(ReasoningDelta(piece.text))
                     case StatePiece():
                         merger.flush()
-                        journal.note(StatusChanged(piece.state, piece.position, piece.progress))
+                        journal.note(
+                            StatusChanged(piece.state, piece.position, piece.progress, piece.estimated_s)
+                        )
                     case CallPiece():
                         calls.append(piece.call)
                     case EndPiece():
                         totals.usages.append(piece.usage)
+                        self._meters.count_generation(journal.reply.model, piece.usage)
                         return self._round(piece, calls, token)
         finally:
             merger.flush()

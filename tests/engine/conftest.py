@@ -10,7 +10,10 @@ import pytest
 
 from chat.engine.config import EngineConfig
 from chat.engine.engine import LlamaEngine
+from chat.engine.memory import ModelMemory
 from chat.engine.process import EngineProcess
+from chat.engine.registry import ModelRegistry
+from tests.engine.registries import CONFIG, MODEL_BYTES, OpenRegistry, Starter
 from tests.engine.tiny_gguf import write_tiny_gguf
 
 
@@ -64,3 +67,32 @@ def start_process(tiny: Path) -> Iterator[StartProcess]:
     yield start
     for engine in engines:
         engine.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A models folder."""
+    path = tmp_path / "models"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def starter() -> Starter:
+    """What starts the engines of `open_registry`."""
+    return Starter()
+
+
+@pytest.fixture
+def open_registry(folder: Path, starter: Starter) -> Iterator[OpenRegistry]:
+    """Open registries on `folder` with memory for so many tiny models; they end with the test."""
+    registries: list[ModelRegistry] = []
+
+    def build(num_models: int = 1, default_name: str = "") -> ModelRegistry:
+        memory = ModelMemory(num_models * MODEL_BYTES, CONFIG)
+        registries.append(ModelRegistry(folder, starter, memory, default_name))
+        return registries[-1]
+
+    yield build
+    for registry in registries:
+        registry.close()

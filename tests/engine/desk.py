@@ -27,6 +27,7 @@ class Desk:
         self.ends: dict[int, EndPiece] = {}
         self.errors: dict[int, Exception] = {}
         self.positions: dict[int, list[int]] = defaultdict(list)
+        self.estimates: dict[int, list[int | None]] = defaultdict(list)
         model = LoadedModel(backend, TEMPLATE, family_of(CHATML_TEMPLATE))
         self.loop = StepLoop(model, EngineConfig(prefix_cache_bytes=prefix_cache_bytes), self.take)
         self.jobs: dict[int, Job] = {}
@@ -50,6 +51,7 @@ class Desk:
                         self.ends[update.job_id] = piece
                     case StatePiece("queued", position=int(position)):
                         self.positions[update.job_id].append(position)
+                        self.estimates[update.job_id].append(piece.estimated_s)
 
     def run(self) -> None:
         """Step until all is done."""
@@ -64,4 +66,4 @@ class Desk:
         request = self.jobs[job_id].request
         prompt = TEMPLATE.render(request.messages).encode()
         assert request.params.max_tokens
-        return expected_text(prompt, request.params.max_tokens)
+        return expected_text(prompt, request.params.max_tokens, request.adapter)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chat.domain.params import SamplingParams
+from chat.domain.params import AdapterFile, SamplingParams
 from chat.engine.backend import BatchAborted, BatchTooLarge, Chunk, Logits
 from chat.engine.prefix_store import State
 from chat.engine.sampling import GreedySampler
@@ -26,14 +26,21 @@ def next_token(tokens: Sequence[int]) -> int:
     return END if digest % 20 == 0 else LETTERS[digest // 20 % len(LETTERS)]
 
 
-def expected_text(prompt: Sequence[int], max_tokens: int) -> str:
+def expected_text(prompt: Sequence[int], max_tokens: int, adapter: AdapterFile | None = None) -> str:
     """What a reply to `prompt` has to be."""
-    tokens = list(prompt)
+    mark = mark_of(adapter)
+    tokens, reply = [token + mark for token in prompt], []
     for _ in range(max_tokens):
         if (token := next_token(tokens)) == END:
             break
-        tokens.append(token)
-    return bytes(tokens[len(prompt) :]).decode()
+        reply.append(token)
+        tokens.append(token + mark)
+    return bytes(reply).decode()
+
+
+def mark_of(adapter: AdapterFile | None) -> int:
+    """What is added to each token that a slot holds, to tell under which adapter it was computed."""
+    return 0 if adapter is None else 1000 * (1 + zlib.crc32(repr(adapter).encode()) % 1000)
 
 
 class FakeBackend:
@@ -41,6 +48,7 @@ class FakeBackend:
 
     begin_text = ""
     control_words = ("<|im_start|>", "<|im_end|>")
+    vision = None
     end_text = ""
     vocab_size = VOCAB_SIZE
 
@@ -63,9 +71,13 @@ class FakeBackend:
         self.batches: list[list[Chunk]] = []
         self._trouble = trouble or {}
         self._num_calls = 0
+        self._mark = 0
 
     def tokenize(self, text: str) -> list[int]:
         return list(text.encode())
+
+    def tokenize_rest(self, text: str) -> list[int]:
+        return self.tokenize(text)
 
     def tokenize_plain(self, text: str) -> list[int]:
         return self.tokenize(text)
@@ -91,12 +103,21 @@ class FakeBackend:
         for chunk in chunks:
             held = self.slots[chunk.slot]
             assert chunk.start == len(held), f"slot {chunk.slot} holds {len(held)} tokens, not {chunk.start}"
-            held.extend(chunk.token_ids)
-            if chunk.wants_logits:
-                rows.append(np.eye(VOCAB_SIZE, dtype=np.float32)[next_token(held)])
+            assert {token // 1000 * 1000 for token in held} <= {self._mark}, (
+                "a slot holds another adapter's tokens"
+            )
+            held.extend(token + self._mark for token in chunk.token_ids)
+            ends = range(len(held) - chunk.num_rows + 1, len(held) + 1)
+            rows += [self.row_after(held[:end]) for end in ends]
         if trouble is BatchAborted:
             raise BatchAborted
         return np.array(rows, dtype=np.float32).reshape(len(rows), VOCAB_SIZE)
+
+    def row_after(self, tokens: list[int]) -> Logits:
+        return np.eye(VOCAB_SIZE, dtype=np.float32)[next_token(tokens)]
+
+    def use_adapter(self, adapter: AdapterFile | None) -> None:
+        self._mark = mark_of(adapter)
 
     def drop_tail(self, slot: int, length: int) -> bool:
         if len(self.slots[slot]) <= length:

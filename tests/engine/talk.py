@@ -8,7 +8,7 @@ from typing import Any
 
 from chat.domain.events import TokenLogprob
 from chat.domain.messages import ChatMessage, ToolCall, ToolSpec
-from chat.domain.params import GenerationRequest, SamplingParams
+from chat.domain.params import AdapterFile, GenerationRequest, SamplingParams
 from chat.engine.pieces import CallPiece, EndPiece, Generation, Piece, ReasoningPiece, StatePiece, TextPiece
 
 GARDENER = "You are a friendly gardener who knows everything about plants."
@@ -57,6 +57,7 @@ def ask(
     grammar: str = "",
     top_logprobs: int | None = None,
     is_alone: bool = False,
+    adapter: AdapterFile | None = None,
     **params: Any,
 ) -> GenerationRequest:
     """A request at temperature 0 for 40 tokens, unless `params` say otherwise."""
@@ -75,6 +76,7 @@ def ask(
         grammar=grammar,
         top_logprobs=top_logprobs,
         is_alone=is_alone,
+        adapter=adapter,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from chat.engine import turns
 from tests.engine.desk import Desk
 from tests.engine.fake_backend import FakeBackend
 from tests.engine.talk import GARDENER
@@ -44,7 +47,8 @@ def test_it_reads_its_prompt_from_the_first_token_in_the_same_chunks_each_time()
     assert chunks[0][0][0] == 0
 
 
-def test_the_others_go_on_in_between() -> None:
+def test_the_others_go_on_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", 0.0)
     backend = FakeBackend(num_slots=3)
     desk = Desk(backend)
     desk.add(LONG, scope="alice", is_alone=True)

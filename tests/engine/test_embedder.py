@@ -180,7 +180,7 @@ class TestRegistry:
         config = EngineConfig()
         registry = ModelRegistry(
             tmp_path,
-            lambda file: pytest.fail(f"{file.name} must not chat"),
+            lambda file, _room: pytest.fail(f"{file.name} must not chat"),
             start_embedder=lambda file: EmbedderProcess(file.path, config),
         )
         yield registry
@@ -235,7 +235,7 @@ class TestRegistry:
 
         table = ModelRegistry(
             tmp_path,
-            lambda _: pytest.fail("none chats"),
+            lambda *_: pytest.fail("none chats"),
             start_embedder=lambda file: Slow(file.path, EngineConfig()),
         )
         with ThreadPoolExecutor() as pool:

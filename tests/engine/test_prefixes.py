@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.domain.params import AdapterFile
 from chat.engine.chat_template import CHATML_TEMPLATE, ChatTemplate
 from chat.engine.prefix import Prefix, common_length
 from chat.engine.prefix_store import PrefixStore, State
@@ -43,7 +46,13 @@ def test_another_scope_gets_no_more_than_both_shared_parts(
 
 
 def test_another_adapter_gets_nothing() -> None:
-    assert prefix("hello").reusable_for(Prefix.of(list(b"hello"), "alice", 0, adapter="pirate")) == 0
+    pirate = AdapterFile(Path("pirate.gguf"), "1")
+    newer = AdapterFile(Path("pirate.gguf"), "2")
+    asked = Prefix.of(list(b"hello"), "alice", 5, pirate)
+
+    assert prefix("hello").reusable_for(asked) == 0
+    assert asked.reusable_for(Prefix.of(list(b"hello"), "alice", 5, newer)) == 0
+    assert asked.reusable_for(asked) == 5
 
 
 class TestPrefixStore:

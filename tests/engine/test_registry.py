@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,63 +12,9 @@ import numpy as np
 import pytest
 
 from chat.domain.errors import Conflict, EngineFailed, ModelNotFound, ModelUnreadable, ModelUnsupported
-from chat.domain.messages import ChatMessage
-from chat.domain.params import GenerationRequest, SamplingParams
-from chat.engine.config import EngineConfig
-from chat.engine.engine import LlamaEngine
-from chat.engine.pieces import EndPiece, Engine, Generation
-from chat.engine.registry import ModelFile, ModelRegistry
+from chat.engine.registry import ModelRegistry
+from tests.engine.registries import OpenRegistry, Starter, reason_of, request
 from tests.engine.tiny_gguf import write_tiny_gguf
-
-CONFIG = EngineConfig(num_slots=1, context_tokens=256, num_threads=1)
-
-
-class Starter:
-    """Starts real engines and remembers which."""
-
-    def __init__(self) -> None:
-        self.started: list[str] = []
-
-    def __call__(self, file: ModelFile) -> Engine:
-        self.started.append(file.name)
-        return LlamaEngine(file.path, CONFIG)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "models"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def starter() -> Starter:
-    return Starter()
-
-
-@pytest.fixture
-def open_registry(folder: Path, starter: Starter) -> Iterator[Callable[..., ModelRegistry]]:
-    registries: list[ModelRegistry] = []
-
-    def build(max_loaded: int = 1, default_name: str = "") -> ModelRegistry:
-        registries.append(ModelRegistry(folder, starter, max_loaded, default_name))
-        return registries[-1]
-
-    yield build
-    for registry in registries:
-        registry.close()
-
-
-def request(max_tokens: int = 3) -> GenerationRequest:
-    return GenerationRequest((ChatMessage.of("user", "Hi"),), SamplingParams(seed=1, max_tokens=max_tokens))
-
-
-def reason_of(generation: Generation) -> str:
-    while True:
-        piece = generation.next(timeout_s=30)
-        assert piece is not None
-        if isinstance(piece, EndPiece):
-            return piece.reason
 
 
 def split(path: Path, folder: Path, num_parts: int) -> list[Path]:
@@ -88,9 +33,7 @@ def split(path: Path, folder: Path, num_parts: int) -> list[Path]:
     return [folder / name for name in names]
 
 
-def test_lists_what_can_chat_and_what_cannot(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
-) -> None:
+def test_lists_what_can_chat_and_what_cannot(folder: Path, open_registry: OpenRegistry) -> None:
     write_tiny_gguf(folder / "starter.gguf")
     write_tiny_gguf(folder / "beta.gguf", tensor_type="Q8_0")
     (folder / "alpha.gguf").write_text("not a model")
@@ -116,13 +59,13 @@ def test_lists_what_can_chat_and_what_cannot(
     ("architecture", "general_type", "words"),
     [
         ("bert", "model", "turns text into vectors and does not chat."),
-        ("llama", "adapter", "is an adapter, to be used with the model it was made for."),
-        ("clip", "mmproj", "is the part of a model that sees or hears, to be used with that model."),
+        ("llama", "adapter", "is an adapter of a kind that cannot be used: only LoRA can."),
+        ("clip", "mmproj", "lets a model see or hear, and fits none of the models here."),
     ],
 )
 def test_what_does_not_chat_says_what_it_is(
     folder: Path,
-    open_registry: Callable[..., ModelRegistry],
+    open_registry: OpenRegistry,
     architecture: str,
     general_type: str,
     words: str,
@@ -141,9 +84,7 @@ def test_what_does_not_chat_says_what_it_is(
     assert caught.value.message == f"other.gguf {words}"
 
 
-def test_the_parts_of_a_split_model_are_one_model(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
-) -> None:
+def test_the_parts_of_a_split_model_are_one_model(folder: Path, open_registry: OpenRegistry) -> None:
     parts = split(Path("big"), folder, 3)
 
     (file,) = open_registry().files()
@@ -153,7 +94,7 @@ def test_the_parts_of_a_split_model_are_one_model(
     assert file.metadata.size_bytes == sum(part.stat().st_size for part in parts)
 
 
-def test_a_missing_part_is_named(folder: Path, open_registry: Callable[..., ModelRegistry]) -> None:
+def test_a_missing_part_is_named(folder: Path, open_registry: OpenRegistry) -> None:
     split(Path("big"), folder, 3)[1].unlink()
 
     with pytest.raises(ModelUnreadable) as caught:
@@ -164,7 +105,7 @@ def test_a_missing_part_is_named(folder: Path, open_registry: Callable[..., Mode
     )
 
 
-def test_headers_are_read_once(folder: Path, open_registry: Callable[..., ModelRegistry]) -> None:
+def test_headers_are_read_once(folder: Path, open_registry: OpenRegistry) -> None:
     write_tiny_gguf(folder / "one.gguf")
     registry = open_registry()
 
@@ -172,7 +113,7 @@ def test_headers_are_read_once(folder: Path, open_registry: Callable[..., ModelR
 
 
 def test_the_default_is_the_users_own_model_before_the_starter(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     write_tiny_gguf(folder / "starter.gguf")
     registry = open_registry()
@@ -184,18 +125,14 @@ def test_the_default_is_the_users_own_model_before_the_starter(
     assert starter.started == ["starter", "zulu"]
 
 
-def test_the_configured_default_comes_first(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
-) -> None:
+def test_the_configured_default_comes_first(folder: Path, open_registry: OpenRegistry) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
     write_tiny_gguf(folder / "beta.gguf")
 
     assert open_registry(default_name="beta").default().name == "beta"
 
 
-def test_an_unknown_name_lists_the_names_there_are(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
-) -> None:
+def test_an_unknown_name_lists_the_names_there_are(folder: Path, open_registry: OpenRegistry) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
 
     with pytest.raises(ModelNotFound) as caught:
@@ -205,9 +142,7 @@ def test_an_unknown_name_lists_the_names_there_are(
     assert caught.value.hint == "Choose another model. There are: alpha."
 
 
-def test_an_empty_folder_says_where_to_put_a_model(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
-) -> None:
+def test_an_empty_folder_says_where_to_put_a_model(folder: Path, open_registry: OpenRegistry) -> None:
     registry = open_registry()
 
     with pytest.raises(ModelNotFound) as caught:
@@ -222,7 +157,7 @@ def test_an_absent_folder_is_empty(tmp_path: Path, starter: Starter) -> None:
 
 
 def test_an_engine_starts_when_it_is_asked_for(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
@@ -236,11 +171,11 @@ def test_an_engine_starts_when_it_is_asked_for(
 
 
 def test_the_engine_not_used_for_longest_is_unloaded(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     for name in ("alpha", "beta", "gamma"):
         write_tiny_gguf(folder / f"{name}.gguf")
-    registry = open_registry(max_loaded=2)
+    registry = open_registry(num_models=2)
 
     for name in ("alpha", "beta", "alpha", "gamma", "alpha"):
         registry.get(name)
@@ -249,25 +184,8 @@ def test_the_engine_not_used_for_longest_is_unloaded(
     assert len(registry.status()) == 2
 
 
-def test_a_busy_engine_is_not_unloaded(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
-) -> None:
-    write_tiny_gguf(folder / "alpha.gguf")
-    write_tiny_gguf(folder / "beta.gguf")
-    registry = open_registry()
-    generation = registry.get("alpha").submit(request(max_tokens=150))
-    while not registry.get("alpha").status().num_running:
-        pass
-
-    registry.get("beta")
-
-    assert reason_of(generation) == "length"
-    registry.get("beta")
-    assert [status.model for status in registry.status()] == ["beta"]
-
-
 def test_an_engine_in_hand_survives_unloading(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
     write_tiny_gguf(folder / "beta.gguf")
@@ -281,7 +199,7 @@ def test_an_engine_in_hand_survives_unloading(
 
 
 def test_a_replaced_file_gets_a_new_engine(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     path = write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
@@ -295,7 +213,7 @@ def test_a_replaced_file_gets_a_new_engine(
 
 
 def test_a_broken_replacement_leaves_the_loaded_model_alone(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     path = write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
@@ -309,9 +227,7 @@ def test_a_broken_replacement_leaves_the_loaded_model_alone(
     assert starter.started == ["alpha"]
 
 
-def test_many_threads_start_one_engine(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
-) -> None:
+def test_many_threads_start_one_engine(folder: Path, open_registry: OpenRegistry, starter: Starter) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
 
@@ -322,9 +238,7 @@ def test_many_threads_start_one_engine(
     assert starter.started == ["alpha"]
 
 
-def test_after_close_no_engine_is_given_out(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
-) -> None:
+def test_after_close_no_engine_is_given_out(folder: Path, open_registry: OpenRegistry) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
     engine = registry.get("alpha")
@@ -337,7 +251,7 @@ def test_after_close_no_engine_is_given_out(
 
 
 def test_a_model_is_loaded_and_unloaded_when_asked(
-    folder: Path, open_registry: Callable[..., ModelRegistry], starter: Starter
+    folder: Path, open_registry: OpenRegistry, starter: Starter
 ) -> None:
     write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
@@ -354,7 +268,7 @@ def test_a_model_is_loaded_and_unloaded_when_asked(
 
 
 def test_a_model_that_writes_is_neither_unloaded_nor_removed(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
+    folder: Path, open_registry: OpenRegistry
 ) -> None:
     path = write_tiny_gguf(folder / "alpha.gguf")
     registry = open_registry()
@@ -370,7 +284,7 @@ def test_a_model_that_writes_is_neither_unloaded_nor_removed(
 
 
 def test_removing_a_split_model_deletes_all_its_files_and_no_other(
-    folder: Path, open_registry: Callable[..., ModelRegistry]
+    folder: Path, open_registry: OpenRegistry
 ) -> None:
     split(Path("big"), folder, 3)
     write_tiny_gguf(folder / "big2.gguf")

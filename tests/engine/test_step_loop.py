@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain.errors import ContextOverflow, EngineFailed
-from chat.engine import kv_cache
+from chat.domain.params import AdapterFile
+from chat.engine import kv_cache, turns
 from chat.engine.backend import BatchAborted, BatchTooLarge
 from chat.engine.generation import Job
+from chat.engine.wait_estimate import STEP_S
 from tests.engine.desk import TEMPLATE, Desk
 from tests.engine.fake_backend import FakeBackend, expected_text
 from tests.engine.talk import GARDENER, ask
@@ -22,6 +25,7 @@ def answer_to(text: str) -> str:
     return expected_text(TEMPLATE.render(ask(text).messages).encode(), 1000)
 
 
+PIRATE, POET = (AdapterFile(Path(name), "1") for name in ("pirate", "poet"))
 LONG_ANSWERED = [text for text in map("question {}".format, range(100)) if len(answer_to(text)) > 40][:3]
 
 
@@ -31,6 +35,7 @@ def _eager_cache() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kv_cache, "MAX_HOLE_STEPS", 2)
         patch.setattr(kv_cache, "MIN_PARKED_TOKENS", 4)
+        patch.setattr(turns, "TURN_S", 0.0)
         yield
 
 
@@ -40,6 +45,7 @@ asked = st.tuples(
     ),
     st.sampled_from(["alice", "bob", "charlie"]),
     st.sampled_from([GARDENER, "Be brief.", ""]),
+    st.sampled_from([None, None, PIRATE, POET]),
 )
 actions = st.lists(
     st.one_of(
@@ -71,8 +77,8 @@ def test_every_reply_gets_its_own_text_on_any_schedule(
     cancelled = set()
     for action in todo:
         match action:
-            case (text, scope, system):
-                desk.add(text, scope=scope, system=system)
+            case (text, scope, system, adapter):
+                desk.add(text, scope=scope, system=system, adapter=adapter)
             case int() if action > 0:
                 for _ in range(action):
                     desk.loop.step()
@@ -98,7 +104,7 @@ def test_text_of_other_scopes_is_never_computed_again_for_nor_given_to_anyone(
     questions: list[tuple[str, ...]],
 ) -> None:
     desk = Desk(FakeBackend(num_slots=2))
-    for text, scope, system in questions:
+    for text, scope, system, _ in questions:
         others = [desk.jobs[j].request for j in desk.jobs if desk.jobs[j].request.scope != scope]
         own = [desk.jobs[j].request for j in desk.jobs if desk.jobs[j].request.scope == scope]
         job_id = desk.add(text, scope=scope, system=system)
@@ -281,3 +287,16 @@ def test_a_resumed_reply_goes_on_where_it_was(num_tokens: int) -> None:
 
     assert bytes(tokens).decode() + desk.texts[1] == whole.texts[job_id]
     assert desk.ends[1].usage.completion_tokens == len(whole.texts[job_id])
+
+
+def test_the_wait_is_estimated_once_a_reply_has_ended() -> None:
+    desk = Desk(FakeBackend(num_slots=1))
+    first, _, last = (desk.add(text, max_tokens=5) for text in LONG_ANSWERED)
+
+    desk.run()
+
+    assert first not in desk.positions
+    assert desk.positions[last] == [2, 1]
+    unknown, known = desk.estimates[last]
+    assert unknown is None
+    assert known == STEP_S

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat.engine import tuning
+from chat.engine.llama_library import library
 from tests.engine.conftest import StartEngine
 from tests.engine.talk import ask, hear
 
@@ -22,6 +23,15 @@ def test_a_choice_is_made_and_kept(start_engine: StartEngine, tmp_path: Path) ->
 
     [path] = (tmp_path / "tuning").iterdir()
     assert set(json.loads(path.read_text())) == {"has_flash_attention", "key_type", "value_type"}
+
+
+@pytest.mark.skipif(library.llama_supports_gpu_offload(), reason="llama.cpp chooses for a graphics processor")
+def test_layers_for_a_graphics_processor_that_is_not_there_do_not_keep_from_choosing(
+    start_engine: StartEngine, tmp_path: Path
+) -> None:
+    start_engine(cache_dir=tmp_path, gpu_layers=-1).wait_until_loaded()
+
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_kept_choice_is_obeyed_without_measuring(
