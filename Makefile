@@ -1,6 +1,6 @@
 # One command from a bare machine to a running program: `make run`. All targets: `make help`.
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test check format lock starter starter-eval clean
+.PHONY: help install run dev test bench check format lock starter starter-eval clean
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -9,6 +9,7 @@ export HOST PORT
 
 BIN := .venv/bin
 TEST_ARGS ?=
+BENCH_ARGS ?=
 PYTEST := $(BIN)/python -m pytest --reruns 2 -r aR
 
 help: ## show this list
@@ -31,6 +32,9 @@ test: install-dev check ## make check, then the whole test suite (TEST_ARGS= go 
 .PHONY: install-dev
 install-dev:
 	@$(PYTHON) scripts/setup.py --dev
+
+bench: install-dev ## measure Parley beside llama-server for an hour (bench/README.md; BENCH_ARGS= as --quick)
+	@$(BIN)/python -m bench.llama_server $(BENCH_ARGS)
 
 check: install-dev ## lint, formatting, types, layers, Django's own checks in production mode
 	$(BIN)/ruff check

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import NoReturn
 
 import numpy as np
@@ -181,5 +182,5 @@ def _start_embedder(file: ModelFile) -> EmbedderProcess:
     return EmbedderProcess(file.path, EngineConfig())
 
 
-def _no_chat(file: ModelFile) -> NoReturn:
+def _no_chat(file: ModelFile, _room: Event) -> NoReturn:
     raise NotImplementedError(file.name)
