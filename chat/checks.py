@@ -17,6 +17,7 @@ from chat.domain.tools import TOOL_NAMES
 
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 _MIN_SECRET_CHARS = 50
+_MIN_TOKEN_CHARS = 20
 
 
 @checks.register("parley")
@@ -31,6 +32,7 @@ def check_settings(*_args: object, **_kwargs: object) -> list[CheckMessage]:
         *_check_mcp(),
         *_check_tools(),
         *_check_uploads(),
+        *_check_metrics(),
     ]
 
 
@@ -135,6 +137,14 @@ def _check_uploads() -> list[CheckMessage]:
         return []
     hint = "Raise PARLEY_UPLOAD_QUOTA_MB, which is for all files of a person together."
     return [Error("PARLEY_UPLOAD_MAX_MB is more than PARLEY_UPLOAD_QUOTA_MB.", hint=hint, id="chat.E012")]
+
+
+def _check_metrics() -> list[CheckMessage]:
+    """E013: a token that can be guessed."""
+    if not settings.PARLEY_METRICS_TOKEN or len(settings.PARLEY_METRICS_TOKEN) >= _MIN_TOKEN_CHARS:
+        return []
+    hint = f"Use {_MIN_TOKEN_CHARS} random characters or more, for instance of: openssl rand -hex 20."
+    return [Error("PARLEY_METRICS_TOKEN is short.", hint=hint, id="chat.E013")]
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

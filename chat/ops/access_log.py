@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from chat.http.limits import App, Message, Receive, Scope, Send
+from chat.ops.http_counts import count_request
 from chat.ops.logs import hide_secrets
 
 logger = logging.getLogger("chat.access")
@@ -31,6 +32,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, answer.send)
         finally:
+            count_request(scope["method"], answer.status)
             _write_line(scope, answer, int((time.monotonic() - began) * 1000))
 
 

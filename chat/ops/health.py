@@ -76,7 +76,7 @@ def _events_state(runtime: Runtime) -> str:
 def _model_state(runtime: Runtime) -> str:
     """That of the engine that is best off; without one, whether there is a model to start."""
     states = {engine.state for engine in runtime.registry.status()}
-    for state in ("ready", "restarting", "loading", "failed", "stopped"):
+    for state in ("ready", "restarting", "loading", "waiting", "failed", "stopped"):
         if state in states:
             return state
     try:

@@ -11,8 +11,6 @@ from django.utils.module_loading import import_string
 
 from chat.conf import ChatConf
 from chat.http.first_admin import issue_setup_path, needs_first_admin, withdraw_setup_link
-from chat.ops.daphne_requests import Bounds
-from chat.ops.daphne_server import GuardedServer
 from chat.ops.database import prepare_database
 from chat.ops.startup import (
     CannotStart,
@@ -57,8 +55,13 @@ def prepare(address: Address) -> None:
 
 def serve(address: Address, say: Callable[[str], None], *, has_signal_handlers: bool = True) -> None:
     """Serve until SIGTERM or SIGINT. Raises: CannotStart when the port was taken in the meantime."""
+    application = import_string(settings.ASGI_APPLICATION)  # starts the runtime: only with the database ready
+    # Only now: Twisted takes 0.4 s to import, and the engine's process loads its model meanwhile.
+    from chat.ops.daphne_requests import Bounds
+    from chat.ops.daphne_server import GuardedServer
+
     server = GuardedServer(
-        import_string(settings.ASGI_APPLICATION),  # starts the runtime, so not before the database is ready
+        application,
         host=address.host,
         port=address.port,
         bounds=Bounds(

@@ -25,6 +25,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("chat.E010", {"PARLEY_MCP_CONFIG": str(Path("manage.py").resolve())}),
     ("chat.E011", {"PARLEY_TOOLS": ["calculator", "oracle"]}),
     ("chat.E012", {"PARLEY_UPLOAD_MAX_MB": 50, "PARLEY_UPLOAD_QUOTA_MB": 10}),
+    ("chat.E013", {"PARLEY_METRICS_TOKEN": "short"}),
 ]
 
 

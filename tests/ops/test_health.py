@@ -27,7 +27,7 @@ def test_ready_once_the_model_is_loaded(runtime: Runtime) -> None:
     assert ask().json() == {"status": "ready", "database": "ok", "events": "ok", "model": "ready"}
 
 
-def test_not_ready_while_the_model_loads(runtime: Runtime) -> None:
+def test_not_ready_while_the_model_loads(new_engines: None, runtime: Runtime) -> None:
     response = ask()
 
     assert (response.status_code, response.json()["model"]) == (503, "loading")

@@ -101,6 +101,8 @@ def test_with_nothing_to_do_setup_is_silent_and_instant() -> None:
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "not the one that the lock file names"),
         ("CMake Error at CMakeLists.txt:178 (link):\n  Target cublas was not found.", "cublas was not found"),
         ("x.cpp:3:1: error: expected ';'", "expected ';'"),
+        ("-- The C compiler is GNU\n" * 30 + "x.cpp:3:1: error: expected ';'", "failed: x.cpp:3:1: error"),
+        ('Target "ggml-cuda" links to:\n    CUDA::cublas\n  but the target was not found', "lacks cuBLAS"),
     ],
 )
 def test_a_failed_command_is_explained(tmp_path: Path, output: str, reason: str) -> None:
