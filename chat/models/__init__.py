@@ -6,6 +6,7 @@ from chat.models.conversation import Conversation, ConversationTag, Message
 from chat.models.documents import Chunk, Collection, Document, DocumentStatus, Placement
 from chat.models.feedback import Feedback
 from chat.models.flow import Flow
+from chat.models.picture import Picture
 from chat.models.review import AuditEntry, Review, ReviewNote
 from chat.models.run import LoggedEvent, Run, RunStatus
 from chat.models.sharing import ShareLink
@@ -25,6 +26,7 @@ __all__ = [
     "Flow",
     "LoggedEvent",
     "Message",
+    "Picture",
     "Placement",
     "Review",
     "ReviewNote",

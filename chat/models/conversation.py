@@ -9,7 +9,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
-from chat.domain.messages import Part, part_from_dict, part_to_dict, text_of
+from chat.domain.messages import ImagePart, Part, images_of, part_from_dict, part_to_dict, text_of
 from chat.models.access import Owned, OwnedQuerySet
 
 TITLE_MAX_CHARS = 120
@@ -40,6 +40,9 @@ class Conversation(Owned):
         help_text="The name that a program gave it.",
     )
     session_id = models.CharField(max_length=EXTERNAL_ID_MAX_CHARS, blank=True, db_index=True)
+    import_key = models.UUIDField(
+        null=True, editable=False, db_index=True, help_text="Names what it was imported from."
+    )
     system_prompt = models.TextField(blank=True, help_text="Empty: the flow's, or the server's own.")
     params = models.JSONField(default=dict, blank=True, help_text="Sampling that differs from the flow's.")
     leaf = models.ForeignKey("chat.Message", on_delete=models.SET_NULL, null=True, related_name="+")
@@ -134,6 +137,11 @@ class Message(models.Model):
     def text(self) -> str:
         """The words for the reader."""
         return text_of(self.content)
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The pictures beside the words, without their bytes."""
+        return images_of(self.content)
 
     def set_content(self, parts: Iterable[Part]) -> None:
         """Change `parts` in memory; the caller saves."""

@@ -75,4 +75,6 @@ def changed_params(params: SamplingParams, changes: dict[str, Any]) -> SamplingP
     values = dict(changes)
     if "stop" in values:
         values["stop"] = tuple(values["stop"])
+    if "logit_bias" in values:
+        values["logit_bias"] = tuple((token, bias) for token, bias in values["logit_bias"])
     return replace(params, **values)

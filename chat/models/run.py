@@ -49,7 +49,10 @@ class Run(models.Model):
                 fields=["conversation"], condition=Q(status__in=LIVE), name="one_live_run_per_conversation"
             )
         ]
-        indexes = [models.Index(fields=["status"], condition=Q(status__in=LIVE), name="live_runs")]
+        indexes = [
+            models.Index(fields=["status"], condition=Q(status__in=LIVE), name="live_runs"),
+            models.Index(fields=["created_at"], name="runs_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"run {self.pk} ({self.status})"

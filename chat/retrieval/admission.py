@@ -56,17 +56,41 @@ def admit(collection: Collection, filename: str, kind: Kind, stored: StoredFile,
     A new one has the id of the stored file. Raises: NotFound when the collection is gone, InvalidInput.
     """
     with transaction.atomic():
-        reach = _side_by_side(collection)
-        if collection.pk not in set(reach.select_for_update().order_by("pk").values_list("pk", flat=True)):
-            raise _no_collection()
+        reach = _locked(collection)
         known = _known(reach, kind, stored)
         if known is None or not collection.placements.filter(document=known).exists():
             quota.check(collection, 0 if known else stored.num_bytes)
         document = _tried_anew(known, filename) if known else _created(filename, kind, stored)
-        _, is_placed = Placement.objects.get_or_create(collection=collection, document=document)
-        if is_placed and document.status == DocumentStatus.READY:
-            Collection.objects.filter(pk=collection.pk).update(version=F("version") + 1)
+        _place(collection, document)
     return document
+
+
+def admit_again(collection: Collection, document: Document, quota: Quota) -> None:
+    """Put a document that the same person has elsewhere into the collection, too.
+
+    Raises: NotFound when one of the two is gone or another's, InvalidInput.
+    """
+    with transaction.atomic():
+        reach = _locked(collection)
+        if not Placement.objects.filter(collection__in=reach, document=document).exists():
+            raise NotFound("There is no such document.", hint="It may have been removed.")
+        if not collection.placements.filter(document=document).exists():
+            quota.check(collection, num_bytes=0)
+        _place(collection, document)
+
+
+def _locked(collection: Collection) -> QuerySet[Collection]:
+    """It and those beside it, until the transaction ends. Raises: NotFound when it is gone."""
+    reach = _side_by_side(collection)
+    if collection.pk not in set(reach.select_for_update().order_by("pk").values_list("pk", flat=True)):
+        raise _no_collection()
+    return reach
+
+
+def _place(collection: Collection, document: Document) -> None:
+    _, is_placed = Placement.objects.get_or_create(collection=collection, document=document)
+    if is_placed and document.status == DocumentStatus.READY:
+        Collection.objects.filter(pk=collection.pk).update(version=F("version") + 1)
 
 
 def _side_by_side(collection: Collection) -> QuerySet[Collection]:

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
-import chat
 from chat.domain.errors import Interrupted, InvalidInput
 from chat.retrieval.chunker import Span
+from chat.retrieval.confined import start_confined
 from chat.retrieval.kinds import Kind
 from chat.retrieval.sandbox import Limits
 
 logger = logging.getLogger(__name__)
 
-_PACKAGE_ROOT = Path(chat.__file__).resolve().parent.parent
-# It opens files from strangers: it gets no secret of the server's environment.
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_CHILD = "chat.retrieval.extract_child"
 _TOO_SLOW = "Reading this file takes too long."
 
 
@@ -73,7 +68,7 @@ class Extractor:
         with self._lock:
             if self._is_closed:
                 return 0
-            self._child = child = _start(file, kind, output, self._limits)
+            self._child = child = start_confined(_CHILD, kind.value, file, output, self._limits)
         try:
             return child.wait(self._limits.wall_s)
         except subprocess.TimeoutExpired:
@@ -82,19 +77,6 @@ class Extractor:
             child.kill()
             child.wait()
             self._child = None
-
-
-def _start(file: BinaryIO, kind: Kind, output: Any, limits: Limits) -> subprocess.Popen[bytes]:
-    # The word before the kind changes nothing: it is how `pgrep -f` and `ps` find it.
-    words = ["parley-reader", kind.value, limits.cpu_s, limits.wall_s, limits.memory_bytes]
-    kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-P", "-m", "chat.retrieval.extract_child", *map(str, words)],
-        stdin=file.fileno(),
-        stdout=output,
-        stderr=subprocess.DEVNULL,
-        env={**kept, "PYTHONPATH": str(_PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
 
 
 def _failure(status: int) -> InvalidInput:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from chat.models import Actor, Collection, Document
-from chat.retrieval.admission import Quota, admit, check_may_fill
+from chat.retrieval.admission import Quota, admit, admit_again, check_may_fill
 from chat.retrieval.files import FileStore
 from chat.retrieval.kinds import check_head, display_name, kind_of
 from chat.retrieval.removal import (
@@ -56,6 +56,14 @@ class Library:
             self.files.replace_missing(stored, document.pk)
         self._worker.wake()
         return document
+
+    def add_again(self, collection: Collection, document: Document, actor: Actor) -> None:
+        """Put a document that the actor has in another collection of theirs into this one, too.
+
+        Raises: NotFound when one of the two is not the actor's, InvalidInput when there is no room for it.
+        """
+        check_may_fill(collection, actor)
+        admit_again(collection, document, self._quota)
 
     def remove(self, collection: Collection, document: Document) -> None:
         """Take a document out of a collection; with its last one it goes for good, also while it is being read."""

@@ -35,6 +35,8 @@ function post(entry) {
   const request = new XMLHttpRequest(); // fetch tells nothing about how much has been sent
   const body = new FormData();
   body.append("csrfmiddlewaretoken", form().elements.csrfmiddlewaretoken.value);
+  const composer = document.querySelector("[data-composer]")?.elements;
+  for (const name of ["model", "flow"]) if (composer?.[name]?.value) body.append(name, composer[name].value);
   body.append("files", entry.file);
   request.upload.addEventListener("progress", ({ loaded, total }) => showProgress(entry, loaded / total));
   request.addEventListener("load", () => answered(entry));

@@ -39,11 +39,11 @@ def embedder() -> ShortSighted:
 @pytest.fixture
 def registry(tmp_path: Path, embedder: ShortSighted) -> ModelRegistry:
     write_tiny_bert(tmp_path / "nomic-embed-text.gguf")
-    return ModelRegistry(tmp_path, lambda _: pytest.fail("no chat here"), start_embedder=lambda _: embedder)
+    return ModelRegistry(tmp_path, lambda *_: pytest.fail("no chat here"), start_embedder=lambda _: embedder)
 
 
 def test_without_a_model_there_are_none(tmp_path: Path) -> None:
-    embeddings = Embeddings(ModelRegistry(tmp_path, lambda _: pytest.fail("no chat here")))
+    embeddings = Embeddings(ModelRegistry(tmp_path, lambda *_: pytest.fail("no chat here")))
 
     assert embeddings.model_name() == ""
     with pytest.raises(ModelNotFound):

@@ -192,7 +192,7 @@ def test_a_real_model_is_asked(tmp_path: Path) -> None:
     write_tiny_bert(tmp_path / "tiny.gguf")
     registry = ModelRegistry(
         tmp_path,
-        lambda file: pytest.fail("nobody chats"),
+        lambda *_: pytest.fail("nobody chats"),
         start_embedder=lambda file: EmbedderProcess(file.path, EngineConfig()),
     )
     embeddings = Embeddings(registry)

@@ -86,9 +86,12 @@ class LineEncoder:
     def _progress(self, status: StatusChanged) -> Iterator[Chunk]:
         if status.state == "loading":
             yield _info(f"Loading model {self._model}")
+        elif status.state == "waiting":
+            yield _info(f"Waiting for memory for model {self._model}")
         elif status.state == "queued":
             place = f", {status.position} in line" if status.position else ""
-            yield _info(f"Waiting for a free place{place}")
+            wait = f", about {status.estimated_s} s" if status.estimated_s else ""
+            yield _info(f"Waiting for a free place{place}{wait}")
         elif status.state == "restarting":
             yield _info(f"Loading model {self._model} again after a failure")
 

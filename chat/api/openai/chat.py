@@ -67,6 +67,7 @@ def _task(fields: Fields, target: Target, offer: Offer) -> Task:
         scope=target.caller.actor.scope,
         grammar=grammar,
         top_logprobs=_top_logprobs(fields),
+        is_alone=fields.boolean("deterministic"),
     )
     return Task(
         request,

@@ -92,5 +92,6 @@ def _task(fields: Fields, target: Target, prompt: str, num_logprobs: int | None)
         scope=target.caller.actor.scope,
         prompt=prompt,
         top_logprobs=num_logprobs,
+        is_alone=fields.boolean("deterministic"),
     )
     return Task(request, target.model, is_trimmed=False)

@@ -88,14 +88,17 @@ def _default_name() -> str:
 
 def _file_entry(file: ModelFile, default: str) -> dict[str, Any]:
     metadata = file.metadata
-    title = metadata.name or file.name
+    title = metadata.name or file.plain.name
     description = (
         f"{title}: {metadata.architecture}, {metadata.quantization}, {metadata.context_tokens:,} tokens"
     )
+    if file.adapter:
+        description += f", with the adapter {file.adapter.path.stem}"
     modified = max(state.modified_ns for state in file.states) // 10**9
     return _common(file.name, file.name, description, modified, get_runtime().conf.params) | {
         "created": modified,
         "default_model": file.name == default,
+        "parent_model": file.base.name if file.base else None,
     }
 
 

@@ -79,6 +79,7 @@ def _task(fields: Fields, target: Target, offer: Offer, params: SamplingParams) 
         scope=target.caller.actor.scope,
         grammar=grammar,
         top_logprobs=top_logprobs if LOGPROBS in fields.array("include") else None,
+        is_alone=fields.boolean("deterministic"),
     )
     is_trimmed = fields.choice("truncation", ["auto", "disabled"], "disabled") == "auto"
     return Task(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.api.openai.messages import MAX_ID_CHARS, MAX_MESSAGES, text_in
+from chat.api.openai.messages import MAX_ID_CHARS, MAX_MESSAGES, text_in, user_parts
 from chat.api.openai.tools import arguments_of
 from chat.domain.messages import ChatMessage, Part, ReasoningPart, TextPart, ToolCall, ToolResult
 from chat.http.body import Fields
@@ -46,10 +46,10 @@ def _message(fields: Fields, names: dict[str, str]) -> ChatMessage:
         case "reasoning":
             return ChatMessage("assistant", (_thoughts(fields),))
     role = fields.choice("role", _ROLES)
+    if role == "user":
+        return ChatMessage("user", user_parts(fields, _TEXT_KINDS, ["input_image"]))
     text = text_in(fields, "content", _TEXT_KINDS)
-    if role in ("user", "assistant"):
-        return ChatMessage.of("user" if role == "user" else "assistant", text)
-    return ChatMessage.of("system", text)
+    return ChatMessage.of("assistant" if role == "assistant" else "system", text)
 
 
 def _call(fields: Fields, names: dict[str, str]) -> Part:

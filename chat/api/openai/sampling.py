@@ -5,33 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chat.domain.params import MAX_SEED, MAX_STOP_CHARS, MAX_STOP_STRINGS, SamplingParams
+from chat.domain.params import (
+    FLOAT_BOUNDS,
+    INT_BOUNDS,
+    MAX_LOGIT_BIAS,
+    MAX_LOGIT_BIASES,
+    MAX_SEED,
+    MAX_STOP_CHARS,
+    MAX_STOP_STRINGS,
+    SamplingParams,
+)
 from chat.http.body import Fields
 
 MAX_CHOICES = 8
 MAX_TOP_LOGPROBS = 20
 MAX_TOKENS = 10_000_000
 MAX_CLIENT_SEED = 2**63 - 1
-
-# Name, lowest, highest: OpenAI's, then the engine's own.
-_NUMBERS = (
-    ("temperature", 0.0, 2.0),
-    ("top_p", 0.0, 1.0),
-    ("presence_penalty", -2.0, 2.0),
-    ("frequency_penalty", -2.0, 2.0),
-    ("min_p", 0.0, 1.0),
-    ("repeat_penalty", 0.5, 2.0),
-)
+MAX_DIGITS = 9
 
 
 def sampling_of(fields: Fields, base: SamplingParams) -> SamplingParams:
     """`base` with what the client set. Raises: InvalidInput naming the field."""
     changes: dict[str, Any] = {}
-    for name, low, high in _NUMBERS:
+    for name, low, high in FLOAT_BOUNDS:
         if name in fields:
             changes[name] = fields.number(name, low, high)
-    if "top_k" in fields:
-        changes["top_k"] = fields.integer("top_k", 0, 1_000_000)
+    for name, lowest, highest in INT_BOUNDS:
+        if name in fields:
+            changes[name] = fields.integer(name, lowest, highest)
+    if "logit_bias" in fields:
+        changes["logit_bias"] = _biases(fields)
     if (seed := fields.integer("seed", 0, MAX_CLIENT_SEED)) is not None:
         changes["seed"] = seed % MAX_SEED
     if stop := _stop(fields):
@@ -45,6 +48,27 @@ def with_length(fields: Fields, params: SamplingParams, longest: int | None, *na
     wanted = next((length for length in given if length is not None), params.max_tokens)
     limits = [length for length in (wanted, longest) if length is not None]
     return replace(params, max_tokens=min(limits, default=None))
+
+
+def _biases(fields: Fields) -> tuple[tuple[int, float], ...]:
+    """From `{"token": bias}`."""
+    given = fields.mapping("logit_bias")
+    if len(given) > MAX_LOGIT_BIASES:
+        fields.refuse("logit_bias", f"must have at most {MAX_LOGIT_BIASES} tokens")
+    return tuple((_token(fields, name), _bias(fields, bias)) for name, bias in given.items())
+
+
+def _token(fields: Fields, name: str) -> int:
+    if not (name.isascii() and name.isdecimal() and len(name) <= MAX_DIGITS):
+        fields.refuse("logit_bias", "must be an object with the numbers of tokens as keys")
+    return int(name)
+
+
+def _bias(fields: Fields, value: Any) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not -MAX_LOGIT_BIAS <= value <= MAX_LOGIT_BIAS:
+        fields.refuse("logit_bias", f"must have numbers from {-MAX_LOGIT_BIAS:g} to {MAX_LOGIT_BIAS:g}")
+    return float(value)
 
 
 def _stop(fields: Fields) -> tuple[str, ...]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chat.api.openai.messages import MAX_ID_CHARS, MAX_MESSAGES
 from chat.api.openai.target import MAX_NAME_CHARS
 from chat.api.openai.tools import MAX_DESCRIPTION_CHARS, MAX_TOOLS, NAME_PATTERN
-from chat.domain.params import MAX_STOP_CHARS, MAX_STOP_STRINGS
+from chat.domain.params import (
+    FLOAT_BOUNDS,
+    INT_BOUNDS,
+    MAX_LOGIT_BIAS,
+    MAX_LOGIT_BIASES,
+    MAX_STOP_CHARS,
+    MAX_STOP_STRINGS,
+)
 
 Json = dict[str, Any]
 
@@ -48,6 +56,12 @@ def parts(*kinds: str) -> Json:
     return {"anyOf": [TEXT, array(part)]}
 
 
+def shown(text_kinds: Sequence[str], picture: Json) -> Json:
+    """What a person may send: the same with pictures among the parts."""
+    part = record("type text", type={"type": "string", "enum": list(text_kinds)}, text=TEXT)
+    return {"anyOf": [TEXT, array({"anyOf": [part, picture]})]}
+
+
 ERROR = record(
     "error",
     error=record(
@@ -75,14 +89,18 @@ MODEL: Json = {
     "description": "A name of `/v1/models`: a GGUF file's, or `flow:<id>`.",
 }
 _STOP: Json = {"type": "string", "minLength": 1, "maxLength": MAX_STOP_CHARS}
+_BIASES: Json = {
+    "type": "object",
+    "propertyNames": {"pattern": "^[0-9]{1,9}$"},
+    "additionalProperties": number(-MAX_LOGIT_BIAS, MAX_LOGIT_BIAS),
+    "maxProperties": MAX_LOGIT_BIASES,
+}
 SAMPLING: dict[str, Json] = {
-    "temperature": number(0, 2),
-    "top_p": number(0, 1),
-    "presence_penalty": number(-2, 2),
-    "frequency_penalty": number(-2, 2),
-    "min_p": number(0, 1),
-    "repeat_penalty": number(0.5, 2),
-    "top_k": integer(0, 1_000_000),
+    **{name: number(low, high) for name, low, high in FLOAT_BOUNDS},
+    **{name: integer(low, high) for name, low, high in INT_BOUNDS},
+    "logit_bias": nullable(_BIASES),
+    "deterministic": FLAG
+    | {"description": "With `seed`: the same answer each time, whatever else the server does. Slower."},
     "seed": integer(0, 2**63 - 1),
     "stop": {"anyOf": [_STOP, array(_STOP, 0, MAX_STOP_STRINGS), {"type": "null"}]},
 }
@@ -103,6 +121,11 @@ _NAMED = record("name", name={"type": "string"})
 WRAPPED_CHOICE = nullable({"anyOf": [_MODES, record("type function", type=_TYPE_FUNCTION, function=_NAMED)]})
 FLAT_CHOICE = nullable({"anyOf": [_MODES, record("type name", type=_TYPE_FUNCTION, name={"type": "string"})]})
 
+_DATA_URL: Json = {
+    "type": "string",
+    "pattern": "^data:",
+    "description": "A picture, for a model that sees: data:image/png;base64,... No address is fetched.",
+}
 CALL = record(
     "id type function",
     id=_ID,
@@ -113,8 +136,20 @@ MESSAGE: Json = {
     "anyOf": [
         record(
             "role content",
-            role={"type": "string", "enum": ["system", "developer", "user"]},
+            role={"type": "string", "enum": ["system", "developer"]},
             content=parts("text"),
+        ),
+        record(
+            "role content",
+            role={"type": "string", "const": "user"},
+            content=shown(
+                ["text"],
+                record(
+                    "type image_url",
+                    type={"type": "string", "const": "image_url"},
+                    image_url={"anyOf": [_DATA_URL, record("url", url=_DATA_URL)]},
+                ),
+            ),
         ),
         record(
             "role content",
@@ -154,8 +189,19 @@ ITEM: Json = {
         record(
             "role content",
             type={"type": ["string", "null"], "const": "message"},
-            role={"type": "string", "enum": ["user", "assistant", "system", "developer"]},
+            role={"type": "string", "enum": ["assistant", "system", "developer"]},
             content=parts("input_text", "output_text", "text"),
+        ),
+        record(
+            "role content",
+            type={"type": ["string", "null"], "const": "message"},
+            role={"type": "string", "const": "user"},
+            content=shown(
+                ["input_text", "output_text", "text"],
+                record(
+                    "type image_url", type={"type": "string", "const": "input_image"}, image_url=_DATA_URL
+                ),
+            ),
         ),
         record(
             "type call_id name arguments",

@@ -15,6 +15,7 @@ from chat.http.body import Fields
 from chat.http.model_names import FLOW_PREFIX, resolve
 from chat.http.origins import check_origin
 from chat.http.rate_limits import check_flow_rate
+from chat.http.sight import check_sees
 from chat.models import Flow, Right
 from chat.runtime import get_runtime
 
@@ -39,7 +40,9 @@ class Target:
         return get_runtime().conf.params.max_tokens
 
     def with_prompt(self, messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-        """The messages after the flow's system prompt."""
+        """The messages after the flow's system prompt. Raises: InvalidInput for pictures that the model cannot see."""
+        if any(message.images for message in messages):
+            check_sees(self.model, "model")
         if not self.system_prompt:
             return tuple(messages)
         return (ChatMessage.of("system", self.system_prompt), *messages)

@@ -9,29 +9,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chat.domain.errors import InvalidInput
-from chat.domain.params import SamplingParams
+from chat.domain.params import FLOAT_BOUNDS, INT_BOUNDS, SamplingParams
 from chat.http.body import Fields
 
 MAX_PROMPT_CHARS = 100_000
-_WHOLE = ("top_k", "max_tokens", "seed")
+_WHOLE = (*(name for name, _, _ in INT_BOUNDS), "max_tokens", "seed")
+_NUMBERS = (*(name for name, _, _ in FLOAT_BOUNDS), *_WHOLE)
+# Each under its name, and as JavaScript writes it.
 _SAMPLING = {
-    "temperature": "temperature",
-    "topP": "top_p",
-    "top_p": "top_p",
-    "topK": "top_k",
-    "top_k": "top_k",
-    "minP": "min_p",
-    "min_p": "min_p",
-    "maxTokens": "max_tokens",
+    **{name: name for name in _NUMBERS},
+    **{re.sub(r"_([a-z])", lambda match: match[1].upper(), name): name for name in _NUMBERS},
     "maxOutputTokens": "max_tokens",
-    "max_tokens": "max_tokens",
-    "frequencyPenalty": "frequency_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "presencePenalty": "presence_penalty",
-    "presence_penalty": "presence_penalty",
-    "repeatPenalty": "repeat_penalty",
-    "repeat_penalty": "repeat_penalty",
-    "seed": "seed",
 }
 _STOP = ("stop", "stopSequence", "stopSequences")
 _MCP = ("mcpServer", "mcpServers", "mcpServerConfig", "mcpActions")

@@ -19,7 +19,7 @@ from chat.retrieval.kinds import HEAD_BYTES, check_head, kind_of
 
 MAX_FILES = 20
 MAX_NAME_CHARS = 200
-TEXT_ONLY = "This model takes text only"
+TEXT_ONLY = "This API takes text only"
 _INLINE_TYPES = ("file", "file:full", "stored-file", "stored-file:full")
 _READ_BY_A_CHILD = (".pdf", ".docx")
 _NOT_TEXT = ("image/", "audio/", "video/")
