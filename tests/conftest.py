@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from django.test import Client
 from chat.models import Actor, Conversation, Run, User
 from chat.runtime import Runtime, close_runtime, get_runtime
 from tests.engine.tiny_gguf import write_tiny_gguf
+from tests.engine.tiny_projector import write_tiny_projector
+from tests.kept_engines import KeptEngines
 
 REPO = Path(__file__).resolve().parent.parent
 STARTER = REPO / "models" / "starter.gguf"
@@ -33,8 +36,24 @@ def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure() -> None:
-    """The real password hash takes 0.2 s of processor for each person that a test makes."""
+    """Spares the tests what takes long and is not what they are about."""
+    # The real hash takes 0.2 s of processor for each person that a test makes.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Hundreds of servers and engines begin; each would compile the program anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_flush() -> Iterator[None]:
+    """Between tests the database is only emptied: to put permissions back took 40 ms, a thousand times."""
+    from django.contrib.contenttypes.models import ContentType
+
+    def forget(*_: object, **__: object) -> None:
+        ContentType.objects.clear_cache()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.core.management.commands.flush.emit_post_migrate_signal", forget)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +63,26 @@ def tiny_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_tiny_gguf(folder / "tiny.gguf", context_tokens=2048)
     return folder
+
+
+@pytest.fixture(scope="session")
+def kept_engines(tiny_models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptEngines]:
+    """See `KeptEngines`."""
+    engines = KeptEngines(tiny_models_dir, tmp_path_factory.mktemp("tuning"))
+    yield engines
+    engines.close()
+
+
+@pytest.fixture
+def engines(kept_engines: KeptEngines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the runtime has its engines from."""
+    monkeypatch.setattr("chat.runtime.EngineProcess", kept_engines.lend)
+
+
+@pytest.fixture
+def new_engines(kept_engines: KeptEngines) -> None:
+    """For a test that looks at how an engine begins: those that others have used are ended."""
+    kept_engines.close()
 
 
 @pytest.fixture
@@ -57,12 +96,36 @@ long_answers = pytest.mark.parametrize("max_tokens", [1500])
 
 @pytest.fixture
 def runtime(
-    transactional_db: None, settings: object, tiny_models_dir: Path, tmp_path: Path, max_tokens: int
+    transactional_db: None,
+    engines: None,
+    settings: object,
+    tiny_models_dir: Path,
+    tmp_path: Path,
+    max_tokens: int,
 ) -> Iterator[Runtime]:
     """The whole program behind the views, on the tiny model."""
     settings.PARLEY_MODELS_DIR = tiny_models_dir
     settings.PARLEY_MODEL = ""
     settings.PARLEY_MAX_TOKENS = max_tokens
+    settings.PARLEY_DATA_DIR = tmp_path
+    close_runtime()
+    yield get_runtime()
+    close_runtime()
+
+
+@pytest.fixture
+def seeing_runtime(
+    transactional_db: None, settings: object, tmp_path: Path, max_tokens: int
+) -> Iterator[Runtime]:
+    """The whole program on the tiny model with a projector, at temperature 0; “blind” is a model that does not see."""
+    folder = tmp_path / "models"
+    write_tiny_gguf(folder / "tiny.gguf", context_tokens=2048)
+    write_tiny_projector(folder / "mmproj-tiny.gguf")
+    write_tiny_gguf(folder / "blind.gguf", context_tokens=2048)
+    settings.PARLEY_MODELS_DIR = folder
+    settings.PARLEY_MODEL = "tiny"
+    settings.PARLEY_MAX_TOKENS = max_tokens
+    settings.PARLEY_TEMPERATURE = 0.0
     settings.PARLEY_DATA_DIR = tmp_path
     close_runtime()
     yield get_runtime()

@@ -6,11 +6,8 @@ import codecs
 import io
 import re
 
-from lxml.etree import LxmlError
-
 from chat.retrieval.readers.clean import clean
 from chat.retrieval.readers.encoding import decoded
-from chat.retrieval.readers.html import read_html
 
 _HTML_KINDS = {"text/html", "application/xhtml+xml"}
 _OTHER_KINDS = re.compile(r"text/(plain|markdown|x-markdown|csv)|application/(json|[\w.+-]+\+json)")
@@ -32,6 +29,11 @@ def readable_text(body: bytes, kind: str, charset: str | None) -> str:
 
 
 def _html_text(body: bytes) -> str:
+    # Only in the child that fetches: the server reads this module too, for what the tool says of itself.
+    from lxml.etree import LxmlError
+
+    from chat.retrieval.readers.html import read_html
+
     try:
         return "".join(read_html(io.BytesIO(body)))
     except LxmlError:

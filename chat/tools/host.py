@@ -17,7 +17,6 @@ from typing import Any
 from chat.domain.errors import ToolFailed
 from chat.domain.messages import ToolCall, ToolResult, ToolSpec
 from chat.tools.output import bounded
-from chat.tools.schema import checked_arguments
 from chat.tools.tool import Tool, ToolContext, ToolSource
 
 logger = logging.getLogger(__name__)
@@ -79,6 +78,9 @@ class ToolHost:
         self, call: ToolCall, offered: Sequence[ToolSpec], context: ToolContext
     ) -> tuple[str, bool]:
         """What it says, and whether that is an error."""
+        # Only now: it brings jsonschema, 0.1 s of a server's start.
+        from chat.tools.arguments import checked_arguments
+
         try:
             tool = self._tool(call.name, offered)
             if tool.needs_approval and not context.is_allowed:

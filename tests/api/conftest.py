@@ -29,7 +29,7 @@ class ApiServer:
         return self.process.run_script("tests.api.make_key", user).strip()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")  # several processes take the files of this folder in any order
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """See `ApiServer`."""
     if not STARTER.exists():

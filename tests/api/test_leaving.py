@@ -23,7 +23,8 @@ from tests.conftest import long_answers, wait_until
 
 CHAT, NDJSON = "/v1/chat/completions", "/v1/generate_response"
 HELLO = {"model": "tiny", "messages": [{"role": "user", "content": "Hello!"}]}
-pytestmark = pytest.mark.django_db(transaction=True)
+# They interrupt answers: an engine that another test has warmed up writes them too soon.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("new_engines")]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -159,6 +160,33 @@ class TestAnswers:
         answer = client.chat.completions.create(model="starter", messages=HELLO, extra_body=extra)
 
         assert answer.choices[0].message.content
+
+    def test_biases_forbid_and_force_tokens(self, client: openai.OpenAI) -> None:
+        def answer(**bias: int) -> str:
+            given = client.chat.completions.create(
+                model="starter", messages=HELLO, temperature=0, max_tokens=3, logit_bias=bias
+            )
+            return given.choices[0].message.content or ""
+
+        forced = answer(**{"65": 100})
+
+        assert forced == answer(**{"65": 100})
+        assert len(set(forced)) == 1
+        assert forced != answer()
+
+    def test_a_deterministic_answer_is_the_same_beside_others(self, client: openai.OpenAI) -> None:
+        extra = {"deterministic": True, "mirostat": 2, "xtc_probability": 0.1}
+
+        def answer(_number: int) -> str:
+            given = client.chat.completions.create(
+                model="starter", messages=HELLO, temperature=1.2, seed=4, max_tokens=20, extra_body=extra
+            )
+            return given.choices[0].message.content or ""
+
+        with ThreadPoolExecutor(3) as people:
+            answers = set(people.map(answer, range(4)))
+
+        assert len(answers) == 1
 
     @pytest.mark.parametrize("name", ["id", "name"])
     def test_a_flow_answers_with_its_own_tools(

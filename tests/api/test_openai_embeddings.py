@@ -33,7 +33,7 @@ def registry(runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_tiny_bert(tmp_path / "embedding" / "tiny-bert.gguf")
     registry = ModelRegistry(
         tmp_path / "embedding",
-        lambda _file: pytest.fail("nothing chats here"),
+        lambda *_: pytest.fail("nothing chats here"),
         start_embedder=lambda file: EmbedderProcess(file.path, EngineConfig()),
     )
     monkeypatch.setattr(chat.runtime, "_runtime", replace(runtime, registry=registry))

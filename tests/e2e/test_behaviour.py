@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, expect
 from tests.e2e.conftest import Fill
 from tests.e2e.people import Person
 from tests.e2e.server import Server
+from tests.e2e.test_page import violations
 
 pytestmark = pytest.mark.browser
 OpenWindow = Callable[..., Person]
@@ -70,12 +71,50 @@ def test_a_message_typed_while_an_answer_is_written_goes_out_after_it(person: Pe
 
     box_of(person).fill("the second question")
     box_of(person).press("Enter")
-    expect(person.page.get_by_text("Will be sent when the answer is finished")).to_be_visible()
+    note = person.page.get_by_text("Will be sent when the answer is finished")
+    expect(note).to_be_visible()
+    person.page.reload()
+    expect(note).to_be_visible()
+    expect(box_of(person)).to_have_value("the second question")
     person.hush()
 
     expect(person.log.get_by_role("article", name="You").last).to_contain_text("the second question")
     expect(person.log.get_by_role("article", name="Parley")).to_have_count(2)
     person.hush()
+
+
+def test_the_last_question_is_edited_from_an_empty_box(person: Person, server: Server, fill: Fill) -> None:
+    person.open(fill(server, person, ["One?", "One.", "Two?", "Two."]))
+
+    box_of(person).press("ArrowUp")
+    question = person.page.get_by_role("textbox", name="Your question")
+    expect(question).to_be_focused()
+    expect(question).to_have_value("Two?")
+    question.press("Escape")
+
+    expect(person.log.get_by_text("Two?")).to_be_visible()
+    expect(box_of(person)).to_be_focused()
+
+
+def test_a_sign_in_the_box_opens_a_menu_for_the_keyboard(person: Person) -> None:
+    person.open()
+    menu = person.page.get_by_role("listbox", name="Suggestions")
+
+    box_of(person).press("/")
+    expect(menu.get_by_role("option")).to_have_count(4)
+    assert violations(person.page) == []
+    box_of(person).press("ArrowDown")
+    expect(menu.get_by_role("option", selected=True)).to_have_text("What is 12 * 34?")
+    box_of(person).press("Enter")
+
+    expect(box_of(person)).to_have_value("What is 12 * 34?")
+    expect(menu).to_be_hidden()
+    box_of(person).fill("")
+    box_of(person).press("/")
+    expect(menu).to_be_visible()
+    box_of(person).press("Escape")
+    expect(menu).to_be_hidden()
+    expect(box_of(person)).to_have_value("/")
 
 
 def test_a_chat_gets_a_title_and_can_be_renamed(person: Person) -> None:

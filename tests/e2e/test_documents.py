@@ -121,7 +121,7 @@ def test_what_cannot_be_read_says_so_and_does_not_hold_up_the_rest(person: Perso
 
     choose(person.page, PICTURE, NOTES)
 
-    expect(chip(person.page, "photo.png")).to_contain_text("It reads PDF")
+    expect(chip(person.page, "photo.png")).to_contain_text("cannot see pictures")
     expect_ready(person.page, "notes.txt")
     person.page.get_by_role("button", name="Remove photo.png").click()
     expect(chip(person.page, "photo.png")).to_have_count(0)

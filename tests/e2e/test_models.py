@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -20,31 +22,54 @@ NAME = "Tiny-Q4_K_M"
 PATIENCE_MS = 90_000
 
 
-@pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    content = write_tiny_gguf(tmp_path_factory.mktemp("hub") / "tiny.gguf", alphabet="prose").read_bytes()
+@contextmanager
+def hub_with_models(folder: Path) -> Iterator[StandIn]:
+    content = write_tiny_gguf(folder / "tiny.gguf", alphabet="prose").read_bytes()
     with StandIn({REPO: {f"{NAME}.gguf": content, "Tiny-Q8_0.gguf": content}}) as stand_in:
         yield stand_in
 
 
-@pytest.fixture
-def models_server(hub: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("models")
-    write_tiny_gguf(folder / "tiny.gguf", alphabet="prose")
-    write_tiny_bert(folder / "small-bert.gguf")
-    (folder / "broken.gguf").write_text("a download that broke off")
-    with Server(tmp_path_factory.mktemp("data"), folder, hub_url=hub.url) as server:
+@contextmanager
+def server_of(folder: Path, hub: StandIn) -> Iterator[Server]:
+    """With a model that chats, one for search, and one that is none."""
+    models_dir = folder / "models"
+    models_dir.mkdir()
+    write_tiny_gguf(models_dir / "tiny.gguf", alphabet="prose")
+    write_tiny_bert(models_dir / "small-bert.gguf")
+    (models_dir / "broken.gguf").write_text("a download that broke off")
+    with Server(folder / "data", models_dir, hub_url=hub.url) as server:
         yield server
 
 
 @pytest.fixture
-def boss_at(person_at: OpenWindow, models_server: Server) -> OpenWindow:
+def hub(tmp_path: Path) -> Iterator[StandIn]:
+    with hub_with_models(tmp_path) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def models_server(hub: StandIn, tmp_path: Path) -> Iterator[Server]:
+    """For tests that pull and kill."""
+    with server_of(tmp_path, hub) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For tests that change nothing."""
+    folder = tmp_path_factory.mktemp("looked-at")
+    with hub_with_models(folder) as hub, server_of(folder, hub) as server:
+        yield server
+
+
+@pytest.fixture
+def boss_at(person_at: OpenWindow) -> OpenWindow:
     """Opens a window in which an administrator is signed in."""
 
-    def open_window(**options: object) -> Person:
-        session = models_server.run_script("tests.e2e.staff", "").strip()
-        boss = person_at(models_server, **options)
-        boss.page.context.add_cookies([{"name": "sessionid", "value": session, "url": models_server.url}])
+    def open_window(server: Server, **options: object) -> Person:
+        session = server.run_script("tests.e2e.staff", "").strip()
+        boss = person_at(server, **options)
+        boss.page.context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
         return boss
 
     return open_window
@@ -52,9 +77,9 @@ def boss_at(person_at: OpenWindow, models_server: Server) -> OpenWindow:
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    boss_at: OpenWindow, place: dict[str, object]
+    boss_at: OpenWindow, looked_at: Server, place: dict[str, object]
 ) -> None:
-    boss = boss_at(**place)
+    boss = boss_at(looked_at, **place)
 
     for address in ("/models/", f"/models/pull?name={REPO}", "/models/tiny/remove", "/models/pull?name=x"):
         boss.open(address)
@@ -67,7 +92,7 @@ def test_a_model_is_pulled_through_a_killed_server_and_removed(
     boss_at: OpenWindow, hub: StandIn, models_server: Server
 ) -> None:
     hub.hold_at = 3 * PIECE_BYTES
-    boss = boss_at()
+    boss = boss_at(models_server)
     page = boss.page
     boss.open("/models/")
     page.get_by_label("Name on the Hugging Face hub").fill(REPO)
@@ -100,7 +125,7 @@ def test_a_model_is_pulled_through_a_killed_server_and_removed(
 def test_without_scripts_the_page_follows_by_itself(
     boss_at: OpenWindow, hub: StandIn, models_server: Server
 ) -> None:
-    boss = boss_at(java_script_enabled=False)
+    boss = boss_at(models_server, java_script_enabled=False)
     page = boss.page
     hub.go_on.clear()
     hub.hold_at = PIECE_BYTES

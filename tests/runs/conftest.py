@@ -19,7 +19,7 @@ from tests.tools.fakes import FakeTool
 def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     """What answers in `stage`."""
     engine = ScriptedEngine()
-    monkeypatch.setattr("chat.runtime._start_engine", lambda _conf, _file: engine)
+    monkeypatch.setattr("chat.runtime._start_engine", lambda *_: engine)
     return engine
 
 

@@ -39,7 +39,7 @@ def test_an_answer_is_written_and_stored_as_its_events_tell(runtime: Runtime, al
     assert run.model == "tiny"
 
 
-def test_states_are_named_on_the_way(runtime: Runtime, alices_actor: Actor) -> None:
+def test_states_are_named_on_the_way(new_engines: None, runtime: Runtime, alices_actor: Actor) -> None:
     run = wait_for_end(start(runtime, alices_actor))
 
     states = [n.event.state for n in runtime.log.read(run.pk) if isinstance(n.event, StatusChanged)]

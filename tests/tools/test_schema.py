@@ -8,8 +8,9 @@ import pytest
 
 from chat.domain.errors import ToolFailed
 from chat.domain.messages import ToolSpec
+from chat.tools.arguments import checked_arguments
 from chat.tools.registry import built_in_tools
-from chat.tools.schema import checked_arguments, spec_of
+from chat.tools.schema import spec_of
 
 
 def book(

@@ -31,7 +31,7 @@ class Site:
     narrow_key: str
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")  # several processes take the files of this folder in any order
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """See `Site`. Its model writes half characters too, and never ends by itself."""
     models_dir = tmp_path_factory.mktemp("prediction-models")
