@@ -33,7 +33,7 @@ API_PATHS = ("/api/v1/", "/v1/")
 
 # Open to everyone even with PARLEY_ACCESS=login. The admin asks for an account by itself, and so does whoever wants
 # to go on with a shared chat.
-OPEN_PATHS = ("/accounts/", "/setup/", "/health/", "/static/", "/admin/", SHARE_PATH)
+OPEN_PATHS = ("/accounts/", "/setup/", "/health/", "/metrics", "/static/", "/admin/", SHARE_PATH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Self
 from django.http import HttpRequest, StreamingHttpResponse
 
 from chat.domain.errors import ChatError, InvalidInput, error_from_code
-from chat.domain.events import RunFailed
+from chat.domain.events import RunFailed, RunState
 from chat.domain.reply import ReplyBuilder
 from chat.http.api import followed
 from chat.http.auth import Caller
@@ -26,6 +26,8 @@ from chat.runtime import get_runtime
 # A stream begins after this long even when the model has said nothing yet. Loading a large one takes longer.
 MAX_SILENCE_S = 10.0
 MAX_KEY_CHARS = 255
+# In these the client should see a stream; in the others an error may still come before the first word.
+_SILENT_STATES: tuple[RunState, ...] = ("queued", "waiting", "loading", "restarting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,7 @@ async def streamed_reply(
     log = get_runtime().log
     runs = OpenRuns([task], idempotency)
     try:
-        # In these states the client should see a stream; in the others an error may still come before the first word.
-        await wait_for_first_word(log, runs.ids[0], MAX_SILENCE_S, enough=("queued", "loading", "restarting"))
+        await wait_for_first_word(log, runs.ids[0], MAX_SILENCE_S, enough=_SILENT_STATES)
         response = await stream_run(
             log,
             runs.ids[0],

@@ -16,6 +16,7 @@ _STATUS: dict[type[errors.ChatError], int] = {
     errors.NotAllowed: 403,
     errors.Conflict: 409,
     errors.Overloaded: 503,
+    errors.RateLimited: 429,
     errors.Interrupted: 503,
     errors.ModelError: 503,
     errors.PromptError: 400,

@@ -6,7 +6,7 @@ import uuid
 
 from django.shortcuts import get_object_or_404
 
-from chat.models import Actor, Collection, Conversation, Document, Message, Run, ShareLink
+from chat.models import Actor, Collection, Conversation, Document, Message, Picture, Run, ShareLink
 from chat.models.conversation import ConversationQuerySet
 
 
@@ -64,6 +64,12 @@ def document_for(actor: Actor, document_id: uuid.UUID) -> Document:
     """A document that the actor may read, without its text, which may be long. Raises: Http404."""
     readable = Document.objects.readable_by(actor).defer("text")
     found: Document = get_object_or_404(readable, pk=document_id)
+    return found
+
+
+def picture_for(actor: Actor, picture_id: uuid.UUID) -> Picture:
+    """A picture of the actor's. Raises: Http404."""
+    found: Picture = get_object_or_404(Picture.objects.visible_to(actor), pk=picture_id)
     return found
 
 

@@ -1,4 +1,6 @@
-"""What programs name as a model: a GGUF file of the models folder, or a flow as `flow:<id>` or `flow:<name>`."""
+"""What programs name as a model: a GGUF file of the models folder, the same with an adapter as `MODEL+ADAPTER`, or a
+flow as `flow:<id>` or `flow:<name>`.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,4 @@ def _uuid_in(text: str) -> uuid.UUID | None:
 
 
 def _usable(name: str) -> str:
-    for model in get_runtime().registry.models():
-        if model.name == name:
-            if model.error is not None:
-                raise model.error
-            return name
-    raise ModelNotFound(f"There is no model “{name}”.", hint="Choose one of the list of models.")
+    return get_runtime().registry.file(name).name

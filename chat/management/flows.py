@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 
 from chat.conf import ChatConf
 from chat.domain.errors import InvalidInput
+from chat.engine.model_files import chat_files
 from chat.engine.model_folder import ModelFolder
 from chat.models import Collection, Flow
 from chat.models.flow_removal import remove_flow
@@ -33,7 +34,7 @@ def created_flow(options: dict[str, Any]) -> Flow:
             "requires_key": options["require_key"],
             "allowed_origins": "\n".join(options["origin"]),
         },
-        models=[model.name for model in ModelFolder(conf.models_dir).scan() if model.file],
+        models=[file.name for file in chat_files(ModelFolder(conf.models_dir).scan())],
         tools=conf.tools,
     )
     if not form.is_valid():

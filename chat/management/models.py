@@ -10,13 +10,12 @@ from django.core.management.base import CommandError, OutputWrapper
 from chat.conf import ChatConf
 from chat.domain.errors import ChatError
 from chat.domain.sizes import size_text, time_text
-from chat.engine.memory import machine_memory, memory_need
 from chat.engine.model_folder import ModelFolder, ModelInfo
 from chat.engine.trial import try_out
 from chat.hub.plan import Plan, bytes_there
 from chat.hub.pull import Pull, PullStatus
 from chat.hub.table import PullTable
-from chat.runtime import engine_config
+from chat.runtime import engine_config, model_memory
 
 BAR_CHARS = 24
 TERMINAL_S = 0.2
@@ -44,7 +43,7 @@ def model_as_json(model: ModelInfo, conf: ChatConf) -> dict[str, Any]:
         "quantization": metadata.quantization,
         "has_template": bool(metadata.chat_template),
         "license": metadata.license or None,
-        "memory_bytes": memory_need(metadata, engine_config(conf), machine_memory()).total_bytes,
+        "memory_bytes": model_memory(conf).need_of(metadata).total_bytes,
         "error": None,
     }
 
@@ -53,6 +52,10 @@ def kind_of(model: ModelInfo) -> str:
     """What it is for."""
     if model.usable is None:
         return "unusable"
+    if model.adapter:
+        return "adapter"
+    if model.projector:
+        return "projector"
     return "chat" if model.file else "embedding"
 
 

@@ -11,6 +11,7 @@ from chat.models import Actor, Collection, Conversation, LoggedEvent, Message, P
 from chat.models.conversation import TITLE_MAX_CHARS
 from chat.models.run import LIVE
 from chat.runs.message_words import index_messages
+from chat.runs.pictures import copy_pictures
 
 # The events that a page shows of an ended run; a fork takes them along.
 NOTES = ("history_trimmed", "sources_found")
@@ -79,6 +80,7 @@ def fork(message: Message, actor: Actor) -> Conversation:
         copy.leaf = copied
         copy.save(update_fields=["leaf"])
         _copy_documents(source, copy, actor)
+        copy_pictures(source, copy)
     return copy
 
 

@@ -172,6 +172,12 @@ class EventLog:
             live.readers.remove(reader)
 
     @property
+    def num_readers(self) -> int:
+        """Streams that follow live runs now."""
+        with self._lock:
+            return sum(len(live.readers) for live in self._live.values())
+
+    @property
     def behind_s(self) -> float:
         """How long the database has been refusing writes; 0 when all is well."""
         since = self._behind_since

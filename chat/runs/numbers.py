@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import (
+    Aggregate,
+    CharField,
+    Count,
+    Func,
+    IntegerField,
+    JSONField,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+)
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
-from chat.models import Feedback, Flow, Run
+from chat.models import Feedback, Run
 from chat.runs.review_queue import FAILED
 
 Key = TypeVar("Key", bound=Hashable)
@@ -65,22 +77,6 @@ class Tally:
         """19 of 20 first tokens came sooner."""
         return self._first_token_quantile(0.95)
 
-    def add_run(self, status: str, usage: dict[str, Any] | None, person: Hashable) -> None:
-        """Count a run."""
-        self.num_messages += 1
-        self.people.add(person)
-        self.num_errors += status in FAILED
-        if usage:
-            self.prompt_tokens += usage["prompt_tokens"]
-            self.completion_tokens += usage["completion_tokens"]
-            self.completion_ms += usage["completion_ms"]
-            self.first_token_ms.append(usage["queued_ms"] + usage["prompt_ms"])
-
-    def add_rating(self, rating: str) -> None:
-        """Count a thumb."""
-        self.num_good += rating == Feedback.Rating.UP
-        self.num_bad += rating == Feedback.Rating.DOWN
-
     def add(self, other: Tally) -> None:
         """Count all that another one has counted."""
         self.num_messages += other.num_messages
@@ -104,7 +100,6 @@ class Numbers:
     def __init__(self, days: int) -> None:
         self.days = [timezone.localdate() - timedelta(days=ago) for ago in reversed(range(days))]
         self.tallies: defaultdict[Place, Tally] = defaultdict(Tally)
-        self._flows: dict[uuid.UUID | None, str] = dict(Flow.objects.values_list("pk", "name"))
         since = timezone.make_aware(datetime.combine(self.days[0], time.min))
         self._count_runs(since)
         self._count_ratings(since)
@@ -130,29 +125,65 @@ class Numbers:
         return groups
 
     def _count_runs(self, since: datetime) -> None:
-        """One query; the sums are made here, because SQLite has no percentiles."""
-        rows = Run.objects.filter(created_at__gte=since).values_list(
-            "created_at",
-            "model",
-            "status",
-            "usage",
-            "conversation__flow",
-            "conversation__owner",
-            "conversation__guest_key",
+        """The database sums; it has no percentiles, so it hands over the times to the first token as lists."""
+        person = Coalesce(_text("owner"), _text("guest_key"))
+        rows = (
+            Run.objects.filter(created_at__gte=since)
+            .values_list(_local_day(), "conversation__flow__name", "model")
+            .annotate(
+                num_messages=Count("pk"),
+                people=_JsonArray(person, distinct=True),
+                prompt_tokens=Coalesce(Sum(_usage("prompt_tokens")), 0),
+                completion_tokens=Coalesce(Sum(_usage("completion_tokens")), 0),
+                completion_ms=Coalesce(Sum(_usage("completion_ms")), 0),
+                first_token_ms=_JsonArray(
+                    _usage("queued_ms") + _usage("prompt_ms"), filter=Q(usage__isnull=False)
+                ),
+                num_errors=Count("pk", filter=Q(status__in=FAILED)),
+            )
         )
-        for created_at, model, status, usage, flow_id, owner_id, guest_key in rows.iterator(chunk_size=5_000):
-            self._at(created_at, flow_id, model).add_run(status, usage, owner_id or guest_key)
+        for day, flow, model, num_messages, people, *sums in rows:
+            self._at(day, flow, model).add(Tally(num_messages, set(people), *sums))
 
     def _count_ratings(self, since: datetime) -> None:
         last_run = Run.objects.filter(reply=OuterRef("message")).order_by("-pk").values("model")[:1]
-        rows = Feedback.objects.filter(created_at__gte=since).annotate(model=Subquery(last_run))
-        for created_at, model, rating, flow_id in rows.values_list(
-            "created_at", "model", "rating", "message__conversation__flow"
-        ):
-            self._at(created_at, flow_id, model).add_rating(rating)
+        rows = (
+            Feedback.objects.filter(created_at__gte=since)
+            .values_list(_local_day(), "message__conversation__flow__name", Subquery(last_run))
+            .annotate(
+                num_good=Count("pk", filter=Q(rating=Feedback.Rating.UP)),
+                num_bad=Count("pk", filter=Q(rating=Feedback.Rating.DOWN)),
+            )
+        )
+        for day, flow, model, num_good, num_bad in rows:
+            self._at(day, flow, model).add(Tally(num_good=num_good, num_bad=num_bad))
 
-    def _at(self, moment: datetime, flow_id: uuid.UUID | None, model: str | None) -> Tally:
-        return self.tallies[Place(timezone.localdate(moment), self._flows.get(flow_id, ""), model or "")]
+    def _at(self, day: str, flow: str | None, model: str | None) -> Tally:
+        return self.tallies[Place(date.fromisoformat(day), flow or "", model or "")]
+
+
+class _JsonArray(Aggregate):
+    """All values of a group, as a list."""
+
+    function = "json_group_array"
+    allow_distinct = True
+    output_field = JSONField()
+
+
+def _local_day() -> Func:
+    """As SQLite reckons it, in C, from the process's time zone, which Django sets; its own functions call Python
+    for each row: for 100,000 runs they took 3.5 s instead of 0.7.
+    """
+    return Func("created_at", Value("localtime"), function="date", output_field=CharField())
+
+
+def _usage(name: str) -> Func:
+    return Func("usage", Value(f"$.{name}"), function="json_extract", output_field=IntegerField())
+
+
+def _text(owner: str) -> Cast:
+    """An account and a guest never look the same."""
+    return Cast(f"conversation__{owner}", CharField())
 
 
 def _merged(tallies: Iterable[Tally]) -> Tally:

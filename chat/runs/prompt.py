@@ -21,6 +21,8 @@ from chat.engine.pieces import Engine
 from chat.models import Message, Run
 
 MIN_RESULT_CHARS = 200
+# Far more than any model takes.
+MAX_PICTURE_TOKENS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,10 @@ def _raw(part: Part) -> str:
 
 
 def _num_bytes(request: GenerationRequest) -> int:
+    """At least as many as there are tokens; pictures are not counted here, but surely too many."""
     return (
-        len(repr(request.messages).encode())
+        MAX_PICTURE_TOKENS * sum(len(message.images) for message in request.messages)
+        + len(repr(request.messages).encode())
         + len(repr(request.tools).encode())
         + len(request.reply_prefix.encode())
     )

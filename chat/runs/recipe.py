@@ -15,6 +15,7 @@ from chat.engine.digests import FileDigests
 from chat.engine.families import family_of
 from chat.engine.model_folder import FileState, ModelFile
 from chat.engine.registry import ModelRegistry
+from chat.models.flow import changed_params
 from chat.runs.task import Task
 
 
@@ -31,6 +32,21 @@ class FileRecord:
         """Whether that file is still this one."""
         here = (state.path.name, state.size_bytes, state.modified_ns)
         return here == (self.name, self.size_bytes, self.modified_ns)
+
+
+# The parameters that have a line of their own among the details.
+_SHOWN = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "max_tokens",
+    "seed",
+    "stop",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +66,20 @@ class Recipe:
         """None for a run of a time when none were written down."""
         if not data:
             return None
-        params = {**data["params"], "stop": tuple(data["params"]["stop"])}
         return cls(
             **{
                 **data,
                 "tools": tuple(ToolSpec(**tool) for tool in data["tools"]),
-                "params": SamplingParams(**params),
+                "params": changed_params(SamplingParams(), data["params"]),
                 "files": tuple(FileRecord(**record) for record in data["files"]),
             }
         )
+
+    @property
+    def rare_params(self) -> list[tuple[str, Any]]:
+        """The samplers that are off unless someone turns them on: names and values of those that were."""
+        values, usual = asdict(self.params), asdict(SamplingParams())
+        return [(name, values[name]) for name in values if name not in _SHOWN and values[name] != usual[name]]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` reads it."""

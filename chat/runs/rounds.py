@@ -13,11 +13,12 @@ from chat.domain.messages import Part
 from chat.domain.params import GenerationRequest
 from chat.domain.reply import ReplyBuilder
 from chat.models import LoggedEvent, Run
+from chat.runs.pictures import with_pictures
 from chat.runs.prompt import build_request, history_of
 from chat.runs.recipe import Recipe
 from chat.runs.sources import with_passages
 
-_GENERATING = ("queued", "loading", "reading", "thinking", "writing")
+_GENERATING = ("queued", "waiting", "loading", "reading", "looking", "thinking", "writing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def first_request(run: Run, recipe: Recipe, events: Sequence[Numbered]) -> Gener
         tools=recipe.tools,
         scope=run.conversation.scope,
     )
+    request = with_pictures(request, run.conversation)
     found = first_sources(events)
     return with_passages(request, found.sources) if found else request
 

@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from chat.conf import ChatConf
 from chat.domain.errors import Conflict, InvalidInput
-from chat.domain.messages import ChatMessage, TextPart
+from chat.domain.messages import ChatMessage, ImagePart, TextPart
 from chat.models import Actor, Collection, Conversation, Flow, Message, Run
 from chat.models.conversation import MODEL_MAX_CHARS, TITLE_MAX_CHARS
 from chat.models.run import LIVE
 from chat.runs.approvals import Approvals
 from chat.runs.message_words import index_messages
+from chat.runs.pictures import mark_sent, waiting_pictures
 from chat.runs.pool import RunPool
 from chat.runs.titles import title_from
 
@@ -87,7 +88,8 @@ class RunService:
                     Collection.objects.filter(pk=documents.pk, conversation=None).update(
                         conversation=conversation
                     )
-                return self._post(conversation, conversation.leaf_id, text, key, model, params)
+                pictures = waiting_pictures(conversation) if documents else []
+                return self._post(conversation, conversation.leaf_id, text, key, model, params, pictures)
         except Conflict:  # perhaps the same post twice at the same moment
             if run := self._run_of_key(pk, key):
                 return run
@@ -116,7 +118,15 @@ class RunService:
             )  # another tab may have posted since the page was made
             return conversation.leaf_id
 
-        return self._posted(conversation, _checked_text(text), key, model, params, newest)
+        return self._posted(
+            conversation,
+            _checked_text(text),
+            key,
+            model,
+            params,
+            newest,
+            lambda: waiting_pictures(conversation),
+        )
 
     def edit_question(
         self,
@@ -127,14 +137,24 @@ class RunService:
         model: str = "",
         params: Mapping[str, Any] | None = None,
     ) -> Run:
-        """The question in other words, beside the old one, which stays with all that followed it. See `post_message`.
+        """The question in other words, with its pictures, beside the old one, which stays with all that followed.
+
+        See `post_message`.
 
         Raises: Conflict while an answer is being written, InvalidInput, also when it is no question, Overloaded.
         """
         if not question.is_question:
             raise InvalidInput("Only a question can be asked in other words.")
         conversation = question.conversation
-        return self._posted(conversation, _checked_text(text), key, model, params, lambda: question.parent_id)
+        return self._posted(
+            conversation,
+            _checked_text(text),
+            key,
+            model,
+            params,
+            lambda: question.parent_id,
+            lambda: question.images,
+        )
 
     def regenerate(self, reply: Message, *, model: str = "", params: Mapping[str, Any] | None = None) -> Run:
         """Another answer to the same question, beside the old one, which stays. See `post_message`.
@@ -221,6 +241,7 @@ class RunService:
         model: str,
         params: Mapping[str, Any] | None,
         parent_id: Callable[[], int | None],
+        pictures: Callable[[], Sequence[ImagePart]],
     ) -> Run:
         model = _checked_model(model)
         if run := self._run_of_key(conversation.pk, key):
@@ -228,7 +249,7 @@ class RunService:
         self.pool.check_room()
         try:
             with _one_answer_at_a_time():
-                return self._post(conversation, parent_id(), text, key, model, params)
+                return self._post(conversation, parent_id(), text, key, model, params, pictures())
         except Conflict:  # perhaps the same post twice at the same moment
             if run := self._run_of_key(conversation.pk, key):
                 return run
@@ -242,10 +263,12 @@ class RunService:
         key: uuid.UUID,
         model: str,
         params: Mapping[str, Any] | None,
+        pictures: Sequence[ImagePart],
     ) -> Run:
         question = Message(conversation=conversation, parent_id=parent_id, role=Message.Role.USER, key=key)
-        question.set_content([TextPart(text)])
+        question.set_content([*pictures, TextPart(text)])
         question.save()
+        mark_sent(question)
         index_messages([question])
         reply = Message.objects.create(
             conversation=conversation, parent=question, role=Message.Role.ASSISTANT

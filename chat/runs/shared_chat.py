@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from chat.domain.events import SourcesFound, event_from_dict, event_to_dict
-from chat.domain.messages import Part, TextPart, part_from_dict, part_to_dict, text_of
+from chat.domain.messages import ImagePart, Part, TextPart, part_from_dict, part_to_dict, text_of
 from chat.models import Conversation, LoggedEvent, Message, Run, RunStatus
 
 # How an answer broke off; "" for one that is whole.
@@ -22,8 +22,9 @@ class Extras:
     sources: bool = False
 
     def of_parts(self, parts: Iterable[Part]) -> tuple[Part, ...]:
-        """Those parts of a message that are shown."""
-        return tuple(part for part in parts if self.tools or isinstance(part, TextPart))
+        """Those parts of a message that are shown. Pictures are their owner's alone."""
+        shown = (part for part in parts if not isinstance(part, ImagePart))
+        return tuple(part for part in shown if self.tools or isinstance(part, TextPart))
 
     def of_sources(self, found: SourcesFound | None) -> SourcesFound | None:
         """The passages without the way to their documents; None when they are not shown."""

@@ -74,9 +74,12 @@ def delete_many(runs: RunService, actor: Actor, ids: Ids[uuid.UUID]) -> datetime
     return moment
 
 
-def restore_many(actor: Actor, moment: datetime) -> None:
-    """Bring back what was deleted at this moment."""
-    Conversation.objects.visible_to(actor).filter(deleted_at=moment).update(deleted_at=None)
+def restore_many(actor: Actor, moment: datetime) -> list[uuid.UUID]:
+    """Bring back what was deleted at this moment; returns what that is."""
+    rows = Conversation.objects.visible_to(actor).filter(deleted_at=moment)
+    ids = list(rows.values_list("pk", flat=True))
+    rows.update(deleted_at=None)
+    return ids
 
 
 def _save(conversation: Conversation, **times: datetime | None) -> None:

@@ -15,6 +15,7 @@ from chat.models import Collection, Conversation, LoggedEvent, Message, Run, Run
 from chat.models.flow import changed_params
 from chat.models.run import LIVE
 from chat.runs.message_words import index_messages
+from chat.runs.pictures import with_pictures
 from chat.runs.prompt import build_request, history_of
 from chat.runs.recipe import RecipeWriter, with_seed
 from chat.runs.sources import Search, search_for
@@ -46,7 +47,7 @@ class StoredRun:
             scope=run.conversation.scope,
         )
         return Task(
-            request,
+            with_pictures(request, run.conversation),
             run.model,
             written=run.reply.content,
             search=_search_for(run, history),

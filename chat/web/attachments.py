@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from chat.models import Actor, Collection, Conversation, Document, DocumentStatus, Placement
+from chat.models import Actor, Collection, Conversation, Document, DocumentStatus, Picture, Placement
 from chat.web.requests import parsed_uuid
 
 # So many chips fit above the text box; more fold into one line once all are read.
@@ -23,11 +23,15 @@ def upload_context() -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Attachments:
-    """A chat's documents. `address` takes more of them; `draft_id` goes along with the first message."""
+    """A chat's documents, and the pictures that wait for its next message.
+
+    `address` takes more of them; `draft_id` goes along with the first message.
+    """
 
     address: str
     collection_id: uuid.UUID | None = None
     documents: tuple[Document, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     draft_id: uuid.UUID | None = None
 
     @property
@@ -45,7 +49,7 @@ class Attachments:
     def announcement(self) -> str:
         """What a screen reader says when it changes."""
         if not self.documents:
-            return ""
+            return f"{len(self.pictures)} attached" if self.pictures else ""
         num_pending = sum(document.is_pending for document in self.documents)
         if num_pending:
             return f"Reading {num_pending} document{'' if num_pending == 1 else 's'}"
@@ -54,10 +58,11 @@ class Attachments:
 
 
 def attachments_of(conversation: Conversation) -> Attachments:
-    """Those of a conversation, which may have no collection yet. One query."""
+    """Those of a conversation, which may have no collection yet. Two queries."""
     return _attachments(
         reverse("conversation_attachments", args=[conversation.pk]),
         Placement.objects.filter(collection__conversation=conversation),
+        Picture.objects.filter(collection__conversation=conversation),
     )
 
 
@@ -66,7 +71,8 @@ def attachments_of_draft(draft: Collection | None) -> Attachments:
     if draft is None:
         return Attachments(reverse("new_attachments"))
     address = reverse("attachments", args=[draft.pk])
-    return _attachments(address, Placement.objects.filter(collection=draft), draft.pk)
+    placements = Placement.objects.filter(collection=draft)
+    return _attachments(address, placements, Picture.objects.filter(collection=draft), draft.pk)
 
 
 def attachments_in(collection: Collection) -> Attachments:
@@ -92,12 +98,18 @@ def collection_of(conversation: Conversation) -> Collection:
 
 
 def _attachments(
-    address: str, placements: QuerySet[Placement], draft_id: uuid.UUID | None = None
+    address: str,
+    placements: QuerySet[Placement],
+    pictures: QuerySet[Picture],
+    draft_id: uuid.UUID | None = None,
 ) -> Attachments:
+    waiting = tuple(pictures.filter(message=None).defer("data"))
     rows = list(placements.select_related("document").defer("document__text").order_by("pk"))
+    collection_ids = [*(row.collection_id for row in rows), *(picture.collection_id for picture in waiting)]
     return Attachments(
         address,
-        collection_id=rows[0].collection_id if rows else draft_id,
+        collection_id=next(iter(collection_ids), draft_id),
         documents=tuple(row.document for row in rows),
+        pictures=waiting,
         draft_id=draft_id,
     )

@@ -25,6 +25,7 @@ _BEHAVIOURS = (
     "dialogs",
     "finding",
     "follow",
+    "menu",
     "news",
     "palette",
     "paste",
@@ -94,9 +95,7 @@ def model_context(request: PageRequest, conversation: Conversation | None) -> di
     return {
         "models": names,
         "has_models": bool(names),
-        "model_problems": [
-            (model.name, model.error) for model in models if model.error and not model.embedder
-        ],
+        "model_problems": [(model.name, model.error) for model in models if model.error and not model.usable],
         "model": (conversation.model if conversation else "") or default,
         "models_dir": runtime.conf.models_dir if user and user.is_staff else "",
     }

@@ -59,7 +59,8 @@ def delete_chosen(request: PageRequest) -> HttpResponse:
 @require_POST
 def restore_deleted(request: PageRequest) -> HttpResponse:
     """Undo such a deletion."""
-    restore_many(request.actor, _moment(request.POST.get("deleted", "")))
+    for pk in restore_many(request.actor, _moment(request.POST.get("deleted", ""))):
+        tell_list_changed(request.actor, pk)
     return see(reverse("chats"))
 
 

@@ -1,4 +1,4 @@
-"""The glass box: what an answer was made of, played back as it happened, and written again. For owners and staff."""
+"""The glass box: what an answer was made of, and the same played back as it happened. For owners and staff."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from chat.domain.errors import ChatError
-from chat.domain.events import Numbered
-from chat.http.detached import Idempotency, whole_reply
+from chat.domain.events import Numbered, is_terminal
+from chat.domain.messages import ToolResult
 from chat.http.loaders import inspected_message_for, inspected_run_for
 from chat.http.streaming import cursor_of, streamed
 from chat.models import Conversation, Run
 from chat.models.run import LIVE
-from chat.runs.again import Attempt, attempts_of, compare
 from chat.runs.recipe import Recipe
 from chat.runs.reviewing import READ, record
 from chat.runs.rounds import events_of, rounds_of
@@ -54,6 +53,7 @@ def details(request: PageRequest, message_id: int) -> HttpResponse:
             "runs": runs,
             "speeds": SPEEDS,
             "speed": speed if speed in map(str, SPEEDS) else "",
+            **_can_be_made_again(run, events),
             **_made_with(run, events, may_load="load" in request.GET),
             **_timings(run, events),
         },
@@ -72,36 +72,11 @@ async def replay(request: PageRequest, run_id: int) -> HttpResponseBase:
     return streamed(frames, EVENT_STREAM)
 
 
-@require_POST
-async def again(request: PageRequest, run_id: int) -> HttpResponse:
-    """Write the answer once more, with the same seed, and tell whether it is the same. Leaving ends it.
-
-    Raises: ChatError when the model cannot be used, or too little is known of the answer.
-    """
-    run = await sync_to_async(inspected_run_for)(request.actor, run_id)
-    if run.is_live:
-        raise Http404
-    attempts = await sync_to_async(attempts_of)(run)
-    texts, num_again = await _write(attempts)
-    usage = run.usage_report
-    comparison = compare(attempts, texts, usage.completion_tokens if usage else 0, num_again)
-    recipe = Recipe.from_dict(run.recipe)
-    has_same_files = recipe is not None and await sync_to_async(get_runtime().recipes.has_same_files)(
-        recipe, run.model
-    )
-    context = {"run": run, "comparison": comparison, "has_same_files": has_same_files, "usage": usage}
-    return await sync_to_async(render)(request, "details/again.html", context)
-
-
-async def _write(attempts: Sequence[Attempt]) -> tuple[list[str], int]:
-    """What comes of them, one after another, and how many tokens they have."""
-    texts: list[str] = []
-    num_tokens = 0
-    for attempt in attempts:
-        reply = await whole_reply(attempt.task, Idempotency())
-        texts.append(attempt.words_of(reply.parts))
-        num_tokens += reply.usage.completion_tokens if reply.usage else 0
-    return texts, num_tokens
+def _can_be_made_again(run: Run, events: Sequence[Numbered]) -> dict[str, bool]:
+    """A fork or an import has no log; where it called tools, nobody knows any more what was written in which round."""
+    has_log = any(is_terminal(each.event) for each in events)
+    has_one_round = not any(isinstance(part, ToolResult) for part in run.reply.content)
+    return {"has_log": has_log, "can_repeat": bool(run.recipe) and (has_log or has_one_round)}
 
 
 def _made_with(run: Run, events: Sequence[Numbered], *, may_load: bool) -> dict[str, Any]:
@@ -119,7 +94,7 @@ def _made_with(run: Run, events: Sequence[Numbered], *, may_load: bool) -> dict[
 def _prompt(run: Run, recipe: Recipe, events: Sequence[Numbered], *, may_load: bool) -> dict[str, Any]:
     """A model that is not in memory is loaded on demand only: it may be large, and another may have to go."""
     registry = get_runtime().registry
-    if not may_load and registry.loaded().get(run.model) != "ready":
+    if not may_load and not registry.is_ready(run.model):
         return {"must_load": True}
     try:
         prompt: PromptView = prompt_view(run, recipe, events, registry.get(run.model))

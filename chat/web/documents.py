@@ -19,12 +19,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from chat.domain.errors import ChatError, InvalidInput, NotFound
 from chat.http.loaders import collection_for, conversation_for, document_for
 from chat.http.rate_limits import check_upload_rate
+from chat.http.sight import check_sees
 from chat.models import Collection, Conversation
+from chat.retrieval.pictures import MAX_PICTURE_BYTES, is_picture
+from chat.runs.pictures import add_picture
 from chat.runtime import get_runtime
 from chat.web.attachments import Attachments, attachments_in, attachments_of, collection_of
 from chat.web.excerpts import begin_in, excerpt_of, passage_in
 from chat.web.partials import partial
-from chat.web.requests import PageRequest, is_htmx
+from chat.web.pictures import model_of, remove_picture
+from chat.web.requests import PageRequest, is_htmx, parsed_uuid
 
 READ_BYTES = 2**20
 # Whatever the file holds, a browser that opens it after all runs nothing in it.
@@ -35,12 +39,12 @@ _KEPT = {"flow", "chats"}
 
 @require_POST
 def attach_to_new(request: PageRequest) -> HttpResponse:
-    """The first files of a chat whose first message is not sent."""
+    """The first documents of a chat whose first message is not sent."""
     draft = Collection.objects.create(**request.actor.ownership)
     try:
-        add_files(request, draft)
+        _add(request, draft)
     except ChatError:
-        if not draft.documents.exists():
+        if not draft.documents.exists() and not draft.pictures.exists():
             draft.delete()
         raise
     return _changed(request, draft)
@@ -48,22 +52,22 @@ def attach_to_new(request: PageRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def attachments(request: PageRequest, collection_id: uuid.UUID) -> HttpResponse:
-    """The chips of a collection, and more files for it."""
+    """The chips of a collection, and more for it: files, or a document of another chat."""
     collection = collection_for(request.actor, collection_id)
     if request.method != "POST":
         return _chips(request, attachments_in(collection))
-    add_files(request, collection)
+    _add(request, collection)
     return _changed(request, collection)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def conversation_attachments(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
-    """The chips of a conversation, and more files for it."""
+    """The chips of a conversation, and more for it."""
     conversation = conversation_for(request.actor, conversation_id)
     if request.method != "POST":
         return _chips(request, attachments_of(conversation))
     collection = collection_of(conversation)
-    add_files(request, collection)
+    _add(request, collection)
     return _changed(request, collection)
 
 
@@ -72,6 +76,16 @@ def remove_attachment(request: PageRequest, collection_id: uuid.UUID, document_i
     """Take a document out of a chat."""
     collection = collection_for(request.actor, collection_id)
     remove_document(collection, document_id)
+    return _changed(request, collection)
+
+
+@require_POST
+def remove_attached_picture(
+    request: PageRequest, collection_id: uuid.UUID, picture_id: uuid.UUID
+) -> HttpResponse:
+    """Take back a picture that was not sent."""
+    collection = collection_for(request.actor, collection_id)
+    remove_picture(collection, picture_id)
     return _changed(request, collection)
 
 
@@ -118,13 +132,26 @@ def add_files(request: PageRequest, collection: Collection) -> None:
         raise InvalidInput("No file was chosen.", hint="Choose one or more files.")
     library = get_runtime().library
     for file in files:
-        library.add(collection, file.name or "", file.chunks(), request.actor)
+        name = file.name or ""
+        if is_picture(name) and collection.name is None:
+            check_sees(model_of(request, collection))
+            add_picture(collection, name, file.read(MAX_PICTURE_BYTES + 1), request.actor)
+        else:
+            library.add(collection, name, file.chunks(), request.actor)
 
 
 def remove_document(collection: Collection, document_id: uuid.UUID) -> None:
     """Take a document out of a collection that the caller may change. Raises: Http404."""
     found = get_object_or_404(collection.documents.defer("text"), pk=document_id)
     get_runtime().library.remove(collection, found)
+
+
+def _add(request: PageRequest, collection: Collection) -> None:
+    """The posted files, or with `document` one that the person has in another chat."""
+    if document_id := parsed_uuid(request.POST.get("document", "")):
+        get_runtime().library.add_again(collection, document_for(request.actor, document_id), request.actor)
+    else:
+        add_files(request, collection)
 
 
 def _changed(request: PageRequest, collection: Collection) -> HttpResponse:

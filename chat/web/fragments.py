@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from chat.models import Actor, Conversation, Run
+from chat.web.attachments import attachments_of
 from chat.web.chat_page import live_context
 from chat.web.partials import partial
 from chat.web.sidebar import sidebar_of
@@ -45,6 +46,12 @@ def live_partials(transcript: Transcript) -> list[str]:
         partial("#context", "innerHTML", render_to_string("chat/_context.html", {"usage": transcript.usage})),
         partial("#problem", "innerHTML", ""),
     ]
+
+
+def attachments_partial(conversation: Conversation) -> list[str]:
+    """The chips anew: pictures have gone along with a message."""
+    html = render_to_string("chat/_attachments.html", {"attachments": attachments_of(conversation)})
+    return [partial("#attachments", "outerMorph", html)]
 
 
 def title_partials(conversation: Conversation) -> list[str]:

@@ -11,11 +11,13 @@ from django.utils.html import escape
 from django.views.decorators.http import require_GET, require_POST
 
 from chat.http.loaders import conversation_for, deleted_conversation_for, message_for
+from chat.models import Collection
 from chat.runtime import get_runtime
 from chat.web.attachments import draft_for
 from chat.web.chat_page import page_context
 from chat.web.flow_choice import flow_for
 from chat.web.fragments import (
+    attachments_partial,
     fragments,
     live_partials,
     log_partials,
@@ -26,6 +28,7 @@ from chat.web.fragments import (
 )
 from chat.web.news import tell_run_started
 from chat.web.partials import partial
+from chat.web.pictures import check_waiting_are_seen
 from chat.web.requests import PageRequest, is_htmx, key_of
 from chat.web.transcript import Transcript, items_of, turn_of
 
@@ -33,13 +36,15 @@ from chat.web.transcript import Transcript, items_of, turn_of
 @require_POST
 def create_conversation(request: PageRequest) -> HttpResponse:
     """The first message of a new chat. htmx is given the whole chat, so that the page turns without a reload."""
+    draft = draft_for(request.actor, request.POST.get("documents", ""))
+    check_waiting_are_seen(request, draft)
     run = get_runtime().runs.start_conversation(
         request.actor,
         request.POST.get("text", ""),
         key=key_of(request),
         model=_model_in(request),
         flow=flow_for(request.actor, request.POST.get("flow", "")),
-        documents=draft_for(request.actor, request.POST.get("documents", "")),
+        documents=draft,
     )
     tell_run_started(request.actor, run)
     if not is_htmx(request):
@@ -57,6 +62,9 @@ def create_conversation(request: PageRequest) -> HttpResponse:
 def post_message(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """The next message of a conversation."""
     conversation = conversation_for(request.actor, conversation_id)
+    has_pictures = check_waiting_are_seen(
+        request, Collection.objects.filter(conversation=conversation).first()
+    )
     run = get_runtime().runs.post_message(
         conversation, request.POST.get("text", ""), key=key_of(request), model=_model_in(request)
     )
@@ -67,6 +75,7 @@ def post_message(request: PageRequest, conversation_id: uuid.UUID) -> HttpRespon
     return fragments(
         partial("#log", "beforeend", rendered(turn.items)),
         partial("#composer-key", "outerHTML", render_to_string("chat/_key.html", {"key": uuid.uuid4()})),
+        *(attachments_partial(conversation) if has_pictures else ()),
         *live_partials(turn),
         sidebar_partial(request.actor, run.conversation),
     )

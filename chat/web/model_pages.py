@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -9,15 +10,22 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from chat.domain.errors import ChatError, Conflict, InvalidInput, ModelError
-from chat.engine.memory import machine_memory, room_bytes
+from chat.engine.memory import room_bytes
 from chat.hub.known import KNOWN_MODELS
 from chat.hub.plan import Plan, bytes_there, check_place, is_there
-from chat.runtime import get_runtime
+from chat.runtime import Runtime, get_runtime
 from chat.web.flows import for_staff
-from chat.web.model_rows import PullRow, consequences_of_removal, model_rows
+from chat.web.model_rows import PullRow, consequences_of_removal, memory_view, model_rows
 from chat.web.requests import PageRequest, is_htmx
 
 MAX_VARIANTS_SHOWN = 30
+
+_VERBS: dict[str, Callable[[Runtime, str], object]] = {
+    "load": lambda runtime, name: runtime.registry.load(name),
+    "unload": lambda runtime, name: runtime.registry.unload(name),
+    "go on": lambda runtime, name: runtime.pulls.go_on(name),
+    "cancel": lambda runtime, name: runtime.pulls.cancel(name),
+}
 
 
 @require_safe
@@ -57,33 +65,9 @@ def begin_pull(request: PageRequest) -> HttpResponse:
 
 @require_POST
 @for_staff
-def go_on_with_pull(_request: PageRequest, name: str) -> HttpResponse:
-    """Take up a download that failed or was stopped."""
-    get_runtime().pulls.go_on(name)
-    return redirect("models")
-
-
-@require_POST
-@for_staff
-def cancel_pull(_request: PageRequest, name: str) -> HttpResponse:
-    """End a download and delete what is there of it; an ended one leaves the list."""
-    get_runtime().pulls.cancel(name)
-    return redirect("models")
-
-
-@require_POST
-@for_staff
-def load_model(_request: PageRequest, name: str) -> HttpResponse:
-    """Begin to bring a model into memory."""
-    get_runtime().registry.load(name)
-    return redirect("models")
-
-
-@require_POST
-@for_staff
-def unload_model(_request: PageRequest, name: str) -> HttpResponse:
-    """Take a model out of memory, unless it is in use."""
-    get_runtime().registry.unload(name)
+def act(_request: PageRequest, name: str, verb: str) -> HttpResponse:
+    """Do one of `_VERBS` to the model, or the download, of this name."""
+    _VERBS[verb](get_runtime(), name)
     return redirect("models")
 
 
@@ -121,7 +105,7 @@ def _state() -> dict[str, Any]:
     return {
         "rows": rows,
         "pulls": pulls,
-        "memory": machine_memory(),
+        "memory": memory_view(runtime),
         "is_moving": any(row.is_moving for row in rows) or any(pull.is_moving for pull in pulls),
         "models_dir": runtime.conf.models_dir,
     }
@@ -141,6 +125,6 @@ def _plan_context(plan: Plan) -> dict[str, Any]:
         "is_there": is_there(folder, plan),
         "there_bytes": bytes_there(folder, plan),
         "needed_bytes": plan.size_bytes + room_bytes(plan.size_bytes),
-        "memory": machine_memory(),
+        "memory": memory_view(get_runtime()),
         "others": plan.others[:MAX_VARIANTS_SHOWN],
     }

@@ -6,22 +6,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chat.domain.sizes import size_text, time_text
-from chat.engine.config import EngineConfig
-from chat.engine.gguf import GgufMetadata
-from chat.engine.memory import MachineMemory, MemoryNeed, machine_memory, memory_need
-from chat.engine.model_folder import ModelInfo
+from chat.engine.adapters import rank_of
+from chat.engine.memory import MemoryNeed, machine_memory
+from chat.engine.model_files import ModelFile, ModelInfo
 from chat.engine.pieces import EngineState
 from chat.hub.pull import PullStatus
 from chat.models import Flow
-from chat.runtime import Runtime, engine_config
+from chat.runtime import Runtime
 
 _STATES: dict[EngineState, str] = {
+    "waiting": "Waiting for memory",
     "loading": "Loading",
     "restarting": "Restarting",
     "ready": "Loaded",
     "failed": "Failed to load",
 }
-_MOVING = ("loading", "restarting")
+_MOVING = ("waiting", "loading", "restarting")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryView:
+    """What models may take together, what those that are loaded take, and what one more could have."""
+
+    limit_bytes: int
+    used_bytes: int
+    available_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +49,17 @@ class ModelRow:
     state: str
     is_moving: bool
     need: MemoryNeed | None
-    memory: MachineMemory
+    memory: MemoryView
 
     @property
     def is_loaded(self) -> bool:
         """In memory, or on the way there."""
-        return self.state in ("Loaded", "Loading", "Restarting")
+        return self.state in ("Loaded", "Waiting for memory", "Loading", "Restarting")
 
     @property
     def fits(self) -> bool:
-        """Whether it fits beside what is in memory now."""
-        return self.need is None or self.is_loaded or self.need.total_bytes <= self.memory.free_bytes
+        """Whether there is memory for it; others may have to go."""
+        return self.need is None or self.is_loaded or self.need.total_bytes <= self.memory.available_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +109,30 @@ class PullRow:
 
 def model_rows(runtime: Runtime) -> list[ModelRow]:
     """Everything in the models folder, by name."""
-    memory, config, states = machine_memory(), engine_config(runtime.conf), runtime.registry.loaded()
+    memory, states, default = memory_view(runtime), runtime.registry.loaded(), default_name(runtime)
     models = runtime.registry.models()
-    default = default_name(runtime)
     return [
-        _row(model, config, memory, states.get(model.name), is_default=model.name == default)
+        ModelRow(
+            name=model.name.encode(errors="replace").decode(),
+            can_be_named=model.name.isprintable(),
+            kind=_kind(model),
+            facts=tuple(_facts(model, models)),
+            problem=_problem(model),
+            is_default=model.name == default,
+            state=_STATES.get(states.get(model.name, "stopped"), ""),
+            is_moving=states.get(model.name) in _MOVING,
+            need=_need(runtime, model),
+            memory=memory,
+        )
         for model in models
     ]
+
+
+def memory_view(runtime: Runtime) -> MemoryView:
+    """As it is now. Idle models make room: what they take counts as available."""
+    registry = runtime.registry
+    limit_bytes, used_bytes = registry.memory_limit_bytes, registry.memory_used_bytes
+    return MemoryView(limit_bytes, used_bytes, min(limit_bytes, machine_memory().free_bytes + used_bytes))
 
 
 def default_name(runtime: Runtime) -> str:
@@ -117,12 +143,14 @@ def default_name(runtime: Runtime) -> str:
 
 def consequences_of_removal(runtime: Runtime, name: str) -> list[str]:
     """What to know before a model's files are deleted."""
-    chats = [file.name for file in runtime.registry.files()]
+    files = runtime.registry.files()
+    chats = [file.name for file in files if file.adapter is None]
+    lost = [file.name for file in files if name in (file.plain.name, file.adapter and file.adapter.path.stem)]
     found = []
     if chats == [name]:
         found.append("It is the only model to chat with: nobody can chat until there is another.")
-    elif default_name(runtime) == name:
-        other = next(chat for chat in chats if chat != name)
+    elif default_name(runtime) in lost:
+        other = next((chat for chat in chats if chat != name), "")
         found.append(
             "PARLEY_MODEL names it: chats fail until you change that setting and start Parley again."
             if runtime.conf.default_model
@@ -130,38 +158,36 @@ def consequences_of_removal(runtime: Runtime, name: str) -> list[str]:
         )
     if [file.name for file in runtime.registry.embedders()] == [name]:
         found.append("It is the only model for search: documents are then found by their words alone.")
-    if flows := list(Flow.objects.filter(model=name).values_list("name", flat=True)):
+    if flows := list(Flow.objects.filter(model__in=lost).values_list("name", flat=True)):
         found.append(f"These flows use it and cannot answer without: {', '.join(flows)}.")
     if name in runtime.registry.loaded():
         found.append("It is in memory and will be unloaded.")
     return found
 
 
-def _row(
-    model: ModelInfo,
-    config: EngineConfig,
-    memory: MachineMemory,
-    state: EngineState | None,
-    *,
-    is_default: bool,
-) -> ModelRow:
-    usable = model.usable
-    return ModelRow(
-        name=model.name.encode(errors="replace").decode(),
-        can_be_named=model.name.isprintable(),
-        kind="Search" if model.embedder else "Chat" if model.file else "",
-        facts=tuple(_facts(usable.metadata)) if usable else (("Size", size_text(model.size_bytes)),),
-        problem="" if usable or model.error is None else f"{model.error.message} {model.error.hint}".strip(),
-        is_default=is_default,
-        state=_STATES.get(state, "") if state else "",
-        is_moving=state in _MOVING,
-        need=memory_need(usable.metadata, config, memory) if usable else None,
-        memory=memory,
-    )
+def _need(runtime: Runtime, model: ModelInfo) -> MemoryNeed | None:
+    """None for what is not loaded by itself."""
+    file = model.file or model.embedder
+    return runtime.registry.need_of(file) if file else None
 
 
-def _facts(metadata: GgufMetadata) -> Iterator[tuple[str, str]]:
-    yield "Size", size_text(metadata.size_bytes)
+def _problem(model: ModelInfo) -> str:
+    return "" if model.usable or model.error is None else f"{model.error.message} {model.error.hint}".strip()
+
+
+def _kind(model: ModelInfo) -> str:
+    if model.file:
+        return "Chat"
+    if model.projector:
+        return "Sight"
+    return "Search" if model.embedder else "Adapter" if model.adapter else ""
+
+
+def _facts(model: ModelInfo, models: list[ModelInfo]) -> Iterator[tuple[str, str]]:
+    yield "Size", size_text(model.size_bytes)
+    if model.usable is None:
+        return
+    metadata = model.usable.metadata
     yield "Architecture", metadata.architecture
     yield "Parameters", parameters_text(metadata.num_parameters)
     if metadata.quantization:
@@ -172,6 +198,21 @@ def _facts(metadata: GgufMetadata) -> Iterator[tuple[str, str]]:
         yield "Chat template", "its own" if metadata.chat_template else "none, a common one stands in"
     if metadata.license:
         yield "Licence", metadata.license
+    if model.adapter:
+        yield "Rank", str(rank_of(metadata))
+        yield "To be chosen as", ", ".join(_names_with(model.adapter, models))
+    if model.projector:
+        yield (
+            "Sees for",
+            ", ".join(each.name for each in models if each.file and each.file.projector == model.path),
+        )
+    if model.file and model.file.projector:
+        yield "Sees with", model.file.projector.name
+
+
+def _names_with(adapter: ModelFile, models: list[ModelInfo]) -> Iterator[str]:
+    for model in models:
+        yield from (file.name for file in model.adapted if file.adapter and file.adapter.path == adapter.path)
 
 
 def parameters_text(count: int) -> str:

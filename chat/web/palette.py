@@ -33,6 +33,12 @@ SHORTCUTS = (
     ("Writing", (
         ("Enter", "Send"),
         ("Shift+Enter", "New line"),
+        ("↑", "Edit the last question, where nothing is written yet"),
+    )),
+    ("At the beginning of a word", (
+        ("/", "A prompt, in an empty message"),
+        ("@", "Another model or assistant"),
+        ("#", "A document of another chat"),
     )),
     ("In a list", (
         ("↓ ↑", "Next, previous"),
@@ -85,8 +91,17 @@ def _has(name: str, words: list[str]) -> bool:
 
 def _commands(request: PageRequest) -> list[Command]:
     common = [("New chat", "home"), ("All chats", "chats"), ("Keyboard shortcuts", "shortcuts")]
-    own = [("API keys", "keys"), ("Shared links", "links")]
-    for_staff = [("Models", "models"), ("Flows", "flows"), ("Collections", "collections")]
+    common += [("Shared links", "links"), ("Your data", "account_data")]
+    own = [("API keys", "keys")]
+    for_staff = [
+        ("Models", "models"),
+        ("Flows", "flows"),
+        ("Collections", "collections"),
+        ("Review", "review_queue"),
+        ("Numbers", "numbers"),
+        ("Engine", "engine"),
+        ("Audit log", "audit_log"),
+    ]
     user = request.actor.user
     names = [*common, *(own if user else []), *(for_staff if user and user.is_staff else [])]
     here = current_conversation_id(request)

@@ -21,20 +21,20 @@ from chat.models import Actor, Conversation, ShareLink
 from chat.runs.shares import copy_for
 from chat.runtime import get_runtime
 from chat.web.news import tell_list_changed
-from chat.web.requests import PageRequest
-from chat.web.shared_stream import SharedPage, page_of, shared_frames
+from chat.web.requests import PageRequest, is_htmx
+from chat.web.shared_page import SharedPage, page_of
+from chat.web.shared_stream import shared_frames
 
 SCRIPTS = tuple(f"js/{name}.js" for name in ("cards", "citations", "connection", "copy", "shared", "sources"))
 FOLLOW = "js/follow.js"
 COOKIE = "parley_share"
 COOKIE_AGE_S = 24 * 3600
-DESCRIPTION_MAX_CHARS = 200
 
 
 @csrf_exempt  # the password is the proof; with `no-referrer` a browser sends its form from the origin "null"
 @require_http_methods(["GET", "HEAD", "POST"])
 def shared(request: PageRequest, token: str) -> HttpResponse:
-    """The page, or the form for its password."""
+    """The page, its messages from number `?from=` on, or the form for its password."""
     link = open_link_for(token)
     if request.method == "POST" and link.password:
         return _unlock(request, link)
@@ -42,17 +42,22 @@ def shared(request: PageRequest, token: str) -> HttpResponse:
         return render(request, "share/password.html", {"is_wrong": False})
     if _counts(request, link):
         link.count_view()
-    page = page_of(link, get_runtime().log)
-    return render(request, "share/shared.html", _context(request, link, page))
+    page = page_of(link, get_runtime().log, _start(request))
+    context = _context(request, link, page)
+    if is_htmx(request):
+        return render(request, "share/_log.html", {**context, "is_fragment": True})
+    return render(request, "share/shared.html", context)
 
 
 @require_GET
 async def shared_events(request: PageRequest, token: str) -> HttpResponseBase:
-    """What changes on the page, until the link is closed."""
+    """What changes on the page, until the link is closed; with `?still`, only that it is closed."""
     link = await sync_to_async(open_link_for)(token)
     if not _is_unlocked(request, link):
         raise Http404
-    return streamed(shared_frames(get_runtime().log, token), "text/event-stream")
+    return streamed(
+        shared_frames(get_runtime().log, token, follows="still" not in request.GET), "text/event-stream"
+    )
 
 
 @csrf_exempt  # see `_proof`
@@ -104,9 +109,15 @@ def _cookie_salt(link: ShareLink) -> str:
 
 
 def _counts(request: PageRequest, link: ShareLink) -> bool:
-    """Whether it is a view: not by the owner, nor a robot's question, nor a page that refreshes itself."""
+    """Whether it is a view: not by the owner, nor a robot's question, nor a page that refreshes itself or goes on."""
     is_owner = Conversation.objects.visible_to(request.actor).filter(pk=link.conversation_id).exists()
-    return request.method == "GET" and "refresh" not in request.GET and not is_owner
+    is_first = not {"refresh", "from"} & request.GET.keys()
+    return request.method == "GET" and is_first and not is_owner
+
+
+def _start(request: PageRequest) -> int | None:
+    given = request.GET.get("from", "")
+    return int(given) if given.isdecimal() and len(given) < 10 else None
 
 
 def _proof(actor: Actor, link: ShareLink) -> str:
@@ -122,21 +133,13 @@ def _context(request: PageRequest, link: ShareLink, page: SharedPage) -> dict[st
         "page": page,
         "is_live": link.is_live,
         "created_at": link.created_at,
-        "description": _description(page),
-        "events_url": f"{address}/events",
+        "address": address,
+        "events_url": f"{address}/events{'' if page.follows else '?still'}",
         "continue_url": f"{address}/continue",
         "refresh_url": f"{address}?refresh=1" if page.live else "",
         "proof": _proof(request.actor, link),
         "scripts": (*SCRIPTS, FOLLOW) if page.live else SCRIPTS,  # who comes to read begins at the top
     }
-
-
-def _description(page: SharedPage) -> str:
-    """The first lines of the first answer, else of the question, for a preview."""
-    answers = (item.view.text for item in page.items if item.view)
-    questions = (item.text for item in page.items)
-    words = " ".join((next(filter(None, answers), "") or next(filter(None, questions), "")).split())
-    return words if len(words) <= DESCRIPTION_MAX_CHARS else f"{words[: DESCRIPTION_MAX_CHARS - 1]}…"
 
 
 def _see(url: str) -> HttpResponse:

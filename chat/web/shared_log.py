@@ -60,9 +60,12 @@ class SharedEncoder(ReplyEncoder):
         super().skip(self._events.of(batch))
 
 
-def items_of(chat: SharedChat) -> list[SharedItem]:
-    """All messages in order."""
-    return [_item(number, message) for number, message in enumerate(chat.messages, start=1)]
+def items_of(chat: SharedChat, first: int, end: int) -> list[SharedItem]:
+    """The messages from number `first` up to before `end`, as far as there are."""
+    return [
+        _item(number, message)
+        for number, message in enumerate(chat.messages[first - 1 : end - 1], start=first)
+    ]
 
 
 def _item(number: int, message: SharedMessage) -> SharedItem:

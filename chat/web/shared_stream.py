@@ -7,19 +7,18 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import escape
 
 from chat.models import ShareLink
 from chat.runs.log import EventLog
-from chat.runs.shares import extras_of, live_run, shared_chat
 from chat.web.encode import CLOSE, RETRY
 from chat.web.partials import partial, sse_message
-from chat.web.shared_log import LiveReply, SharedEncoder, SharedItem, items_of
-from chat.web.words import status_text
+from chat.web.shared_log import LiveReply, SharedEncoder
+from chat.web.shared_page import SharedPage, page_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,38 +30,14 @@ Shown = tuple[str, int | None, int | None]
 FROZEN: Shown = ("", None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class SharedPage:
-    """What stands behind a link at this moment; `live` is the last item, if it is being written."""
-
-    title: str
-    items: list[SharedItem]
-    live: LiveReply | None = None
-
-    @property
-    def status(self) -> str:
-        """What is being done about the answer."""
-        view = self.items[-1].view if self.live else None
-        return status_text(view) if view else ""
-
-
-def page_of(link: ShareLink, log: EventLog) -> SharedPage:
-    """All of it, with the words that an answer has so far."""
-    chat, run = shared_chat(link), live_run(link)
-    items = items_of(chat)
-    if run is None:
-        return SharedPage(chat.title, items)
-    live = LiveReply(len(items) + 1, run, extras_of(link), log.read(run.pk))
-    return SharedPage(chat.title, [*items, live.item], live)
-
-
-async def shared_frames(log: EventLog, token: str) -> AsyncIterator[str]:
+async def shared_frames(log: EventLog, token: str, *, follows: bool) -> AsyncIterator[str]:
     """The page anew whenever it is another, and an answer as it is written; ends when the link is closed.
 
-    A reader who comes back is given all of it: what was missed does not matter. A frozen copy is on the page already.
+    A reader who comes back is given all of it: what was missed does not matter. A frozen copy, and a page of earlier
+    messages (without `follows`), is on the page already: only the end is told.
     """
     try:
-        async for frame in _frames(log, token):
+        async for frame in _frames(log, token) if follows else _end_of(token):
             yield frame
     except asyncio.CancelledError:
         raise
@@ -80,7 +55,7 @@ async def _frames(log: EventLog, token: str) -> AsyncIterator[str]:
             page = await sync_to_async(_page)(log, token)
             if page is None:
                 break
-            yield _whole(page)
+            yield _whole(page, token)
             if page.live:
                 encoder = page.live.encoder()
                 async for frame in _growth(log, token, page.live, encoder, shown):
@@ -91,7 +66,19 @@ async def _frames(log: EventLog, token: str) -> AsyncIterator[str]:
             said_at = time.monotonic()
             yield ": ping\n\n"
         await asyncio.sleep(CHECK_INTERVAL_S)
-    yield sse_message(partial("#main", "innerHTML", render_to_string("share/_closed.html")), 0) + CLOSE
+    yield _closed()
+
+
+async def _end_of(token: str) -> AsyncIterator[str]:
+    """Nothing but that the link is closed."""
+    said_at = time.monotonic()
+    yield f"{RETRY}\n"
+    while await _look(token) is not None:
+        if time.monotonic() - said_at > PING_INTERVAL_S:
+            said_at = time.monotonic()
+            yield ": ping\n\n"
+        await asyncio.sleep(CHECK_INTERVAL_S)
+    yield _closed()
 
 
 async def _growth(
@@ -132,8 +119,12 @@ def _look(token: str) -> Shown | None:
     return str(conversation), conversation.leaf_id, newest.first()
 
 
-def _whole(page: SharedPage) -> str:
-    html = render_to_string("share/_log.html", {"page": page})
+def _closed() -> str:
+    return sse_message(partial("#main", "innerHTML", render_to_string("share/_closed.html")), 0) + CLOSE
+
+
+def _whole(page: SharedPage, token: str) -> str:
+    html = render_to_string("share/_log.html", {"page": page, "address": reverse("shared", args=[token])})
     return sse_message(
         partial("#log", "innerMorph", html)
         + partial("title", "textContent", f"{escape(page.title)} · Parley")

@@ -7,9 +7,11 @@ from chat.domain.events import RunFailed, RunFinished, StatusChanged
 from chat.web.reply_view import ReplyView
 
 _STATES = {
+    "waiting": "Waiting for memory: other models are busy",
     "loading": "Loading the model",
     "indexing": "Reading the documents",
     "searching": "Searching the documents",
+    "looking": "Looking at the picture",
     "thinking": "Thinking",
     "writing": "Writing",
     "calling": "Using a tool",
@@ -26,7 +28,7 @@ def status_text(view: ReplyView) -> str:
     if state is None:
         return "Starting"
     if state.state == "queued":
-        return f"{ordinal(state.position)} in line" if state.position else "In line"
+        return _queued(state)
     if state.state == "reading":
         return _reading(state)
     return _STATES[state.state]
@@ -58,6 +60,16 @@ def ordinal(number: int) -> str:
     if 10 < number % 100 < 20:
         return f"{number}th"
     return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
+
+
+def _queued(state: StatusChanged) -> str:
+    place = f"{ordinal(state.position)} in line" if state.position else "In line"
+    return f"{place}, about {duration(state.estimated_s)}" if state.estimated_s else place
+
+
+def duration(seconds: int) -> str:
+    """Roughly, as people say it: 40 s, 3 min."""
+    return f"{seconds} s" if seconds < 100 else f"{round(seconds / 60)} min"
 
 
 def _reading(state: StatusChanged) -> str:

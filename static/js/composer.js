@@ -6,6 +6,7 @@ const growsByItself = CSS.supports("field-sizing", "content");
 const form = () => document.querySelector("[data-composer]");
 const textarea = () => form()?.elements.text;
 const draftKey = () => `draft:${form().dataset.draft}`;
+const waitingKey = () => `waiting:${form().dataset.draft}`; // of this tab: two of them must not send it twice
 const isLive = () => form().querySelector("[data-stop]") !== null;
 const isUploading = () => form().hasAttribute("data-uploading");
 
@@ -36,12 +37,15 @@ function begin() {
   const draft = localStorage.getItem(draftKey());
   if (draft && !textarea().value) textarea().value = draft;
   if (!isTouch && !document.querySelector("dialog[open]")) textarea().focus({ preventScroll: true });
+  if (sessionStorage.getItem(waitingKey()) && textarea().value.trim()) wait("answer"); // the page was loaded again
   show();
 }
 
 // `reason`: "answer" while one is written, "files" while some are on their way, null to wait no longer.
 function wait(reason) {
   form().toggleAttribute("data-waiting", reason !== null);
+  if (reason === "answer") sessionStorage.setItem(waitingKey(), "yes");
+  else sessionStorage.removeItem(waitingKey());
   document.querySelector("[data-note]").hidden = reason !== null;
   for (const note of document.querySelectorAll("[data-queued]")) note.hidden = note.dataset.queued !== reason;
 }
@@ -64,6 +68,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target === textarea() && !event.shiftKey && !isTouch) {
     event.preventDefault();
     send();
+  }
+  if (event.key === "ArrowUp" && event.target === textarea() && !textarea().value) {
+    const edit = [...document.querySelectorAll(".from-you [role='button'][aria-label='Edit']")].at(-1);
+    if (edit) event.preventDefault();
+    edit?.click();
   }
   if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open], :popover-open")) {
     form()?.querySelector("[data-stop]")?.click();
@@ -114,3 +123,4 @@ document.addEventListener("htmx:after:swap", () => {
 });
 
 begin();
+addEventListener("load", sendWaiting); // by then htmx takes the form; the answer may have ended while the page was away

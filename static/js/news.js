@@ -21,6 +21,17 @@ function refreshList() {
   htmx.ajax("GET", "/sidebar", { source: "#conversations", target: "#conversations", swap: "innerHTML" });
 }
 
+// Many at once, as when chats are deleted together, are one reason to look again.
+let isDue = false;
+function refreshListSoon() {
+  if (isDue) return;
+  isDue = true;
+  setTimeout(() => {
+    isDue = false;
+    refreshList();
+  }, 50);
+}
+
 const isShown = (conversation) => conversation && log()?.dataset.conversation === conversation;
 const lastShown = () => [...log().querySelectorAll("article")].at(-1)?.id.replace("message-", "") ?? "";
 
@@ -56,7 +67,7 @@ function listen() {
   });
   socket.addEventListener("message", (event) => {
     const { conversation, run } = JSON.parse(event.data);
-    refreshList();
+    refreshListSoon();
     follow(conversation, run);
   });
   socket.addEventListener("close", () => {

@@ -1,4 +1,4 @@
-// A double click on a title in the list renames it there; Escape leaves it as it was.
+// A double click on a title in the list renames it there; Escape leaves it, or a message in hand, as it was.
 
 document.addEventListener("click", (event) => {
   // The page is there already: loading it again would swallow the double click.

@@ -95,7 +95,7 @@ class TestAccount:
             assert client.post("/account/delete", form).status_code == 200
         pages = [client.post("/account/delete", {"password": "wrong"}) for _ in range(4)]
 
-        assert pages[-1].status_code == 503
+        assert pages[-1].status_code == 429
         assert User.objects.filter(pk=alice.pk).exists()
 
     def test_looking_at_the_page_deletes_nothing(self, alice: User, client_of: ClientOf) -> None:

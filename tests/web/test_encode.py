@@ -167,6 +167,8 @@ def test_every_state_has_words() -> None:
         return status_text(ReplyView.of_events(1, (), numbered(event)))
 
     assert words(StatusChanged("queued", position=2)) == "2nd in line"
+    assert words(StatusChanged("queued", position=2, estimated_s=45)) == "2nd in line, about 45 s"
+    assert words(StatusChanged("queued", position=2, estimated_s=170)) == "2nd in line, about 3 min"
     assert words(StatusChanged("loading")) == "Loading the model"
     assert words(StatusChanged("reading", progress=0.4)) == "Reading 40 %"
     assert words(StatusChanged("writing")) == "Writing"

@@ -57,6 +57,7 @@ def browser() -> Client:
         (errors.NotFound("x"), 404),
         (errors.Conflict("x"), 409),
         (errors.Overloaded("x"), 503),
+        (errors.RateLimited("x"), 429),
         (errors.ModelUnreadable("x"), 503),
         (errors.ContextOverflow("x"), 400),
         (errors.TemplateFailed("x"), 503),

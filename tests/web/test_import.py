@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from chat.http.actor import adopt
 from chat.models import Actor, Conversation, Feedback, Message, Run, User
 from chat.runs.keeping.chat_files import all_of
 from chat.runs.keeping.chat_json import json_of
@@ -252,6 +253,19 @@ class TestPage:
 
         assert Conversation.objects.get().guest_key is not None
         assert not Conversation.objects.visible_to(Actor(user=charlie)).exists()
+
+    def test_what_a_guest_imported_is_known_when_they_have_an_account(
+        self, transactional_db: None, client: Client, bob: User
+    ) -> None:
+        client.get("/")
+        self.post(client, [chatgpt_chat()])
+        chat = Conversation.objects.get()
+        adopt(chat.guest_key, bob)
+
+        [report] = imported([chatgpt_chat()], bob)
+
+        assert (report.outcome, report.conversation_id) == (Outcome.KNOWN, chat.pk)
+        assert Conversation.objects.count() == 1
 
     def test_without_a_file_it_says_so(self, alice: User, client_of: ClientOf) -> None:
         response, body = downloaded(client_of(alice), "/account/import", {})

@@ -144,7 +144,7 @@ class TestList:
         kv_bytes = 4 * 2048 * (2 * 2 * (16 + 16) * 2)  # slots x tokens x layers x heads x (key + value) x f16
         assert (row.need.context_tokens, row.need.context_bytes) == (2048, kv_bytes)
         assert row.need.weights_bytes == (folder / "tiny.gguf").stat().st_size
-        assert 0 < row.memory.free_bytes <= row.memory.total_bytes
+        assert 0 < row.memory.available_bytes <= row.memory.limit_bytes
         assert row.fits
         assert "<meter" in page_of(boss)
 

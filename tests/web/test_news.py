@@ -11,7 +11,8 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.test import AsyncClient, Client
 
-from chat.models import Run, User
+from chat.models import Actor, Run, User
+from chat.runs.shelf import delete_many
 from chat.runtime import Runtime
 from chat.web.routing import websocket_application
 from tests.conftest import wait_for_end
@@ -127,6 +128,21 @@ def test_another_tab_hears_of_versions_settings_and_deletions(
     ):
         told = asyncio.run(heard_of(path, **form))
         assert told == {"conversation": str(run.conversation_id), "run": None}, path
+
+
+def test_another_tab_hears_that_a_deletion_of_many_is_undone(
+    runtime: Runtime, alice: User, client_of: ClientOf
+) -> None:
+    client = client_of(alice)
+    run = finished_chat(client)
+    moment = delete_many(runtime.runs, Actor(user=alice), [run.conversation_id])
+
+    async def heard() -> object:
+        async with tab_of(client) as tab:
+            await post(client, "/chats/restore", deleted=moment.isoformat())
+            return await tab.receive_json_from(timeout=20)
+
+    assert asyncio.run(heard()) == {"conversation": str(run.conversation_id), "run": None}
 
 
 class TestChanges:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -80,6 +81,16 @@ def test_a_period_begins_where_it_says(boss: Client, alice: User) -> None:
     ]
 
     assert counted == [0, 1, 1, 1]
+
+
+def test_a_day_is_one_of_the_servers_time_zone(boss: Client, alice: User, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    evening = timezone.now().astimezone(UTC).replace(hour=20) - timedelta(days=2)  # there it is the next day
+    Run.objects.filter(pk=answer(alice, 100).pk).update(created_at=evening)
+
+    (line,) = lines_of(boss)
+
+    assert line["day"] == (evening + timedelta(days=1)).date().isoformat()
 
 
 def test_more_runs_need_no_more_queries(boss: Client, alice: User) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from chat.domain.events import (
     RunFinished,
@@ -18,7 +20,7 @@ from chat.domain.events import (
 from chat.domain.messages import TextPart
 from chat.models import Conversation, Message, User
 from chat.runtime import Runtime
-from tests.web.chatting import store_turn
+from tests.web.chatting import HTMX, store_turn
 from tests.web.markup import Markup
 from tests.web.shared_chats import DOCUMENT, TELLS_OF_ROWS, address_of, chat_of, html_of, proof_in, shared
 from tests.web.xss_payloads import PAYLOADS
@@ -40,6 +42,78 @@ def alices(alice: User, client_of: ClientOf) -> Client:
 def viewer() -> Client:
     """Somebody with nothing but the address."""
     return Client()
+
+
+def long_chat_of(owner: User, num_turns: int) -> Conversation:
+    conversation = Conversation.objects.create(owner=owner, title="Long", updated_at=timezone.now())
+    for number in range(1, num_turns + 1):
+        store_turn(conversation, f"Question {number}?", [TextDelta(f"Answer {number}!"), RunFinished("stop")])
+    return conversation
+
+
+def numbers_in(html: str) -> list[int]:
+    """Of the messages on a page."""
+    return [int(number) for number in re.findall(r'<article id="message-(\d+)"', html)]
+
+
+class TestLongChats:
+    @pytest.fixture
+    def long_chat(self, alice: User, runtime: Runtime) -> Conversation:
+        return long_chat_of(alice, 60)
+
+    def test_a_copy_is_read_from_its_beginning_page_by_page(
+        self, alices: Client, long_chat: Conversation, viewer: Client
+    ) -> None:
+        address = address_of(shared(alices, long_chat))
+
+        pages = [viewer.get(f"{address}{query}").content.decode() for query in ("", "?from=51", "?from=101")]
+
+        assert [numbers_in(html) for html in pages] == [
+            [*range(1, 51)],
+            [*range(51, 101)],
+            [*range(101, 121)],
+        ]
+        assert f'href="{address}?from=51"' in pages[0]
+        assert f'href="{address}?from=1"' in pages[1]
+        assert "Show later" not in pages[2]
+
+    def test_what_follows_comes_into_the_page(
+        self, alices: Client, long_chat: Conversation, viewer: Client
+    ) -> None:
+        address = address_of(shared(alices, long_chat))
+
+        more = viewer.get(f"{address}?from=51", headers=HTMX).content.decode()
+
+        assert numbers_in(more) == [*range(51, 101)]
+        assert "<html" not in more
+        assert "Show earlier" not in more
+        assert f'hx-get="{address}?from=101"' in more
+
+    def test_a_chat_that_goes_on_is_watched_at_its_end(
+        self, alices: Client, long_chat: Conversation, viewer: Client
+    ) -> None:
+        store_turn(long_chat, "And now?", [TextDelta("Writing")])
+        link = shared(alices, long_chat, kind="live")
+
+        end = html_of(viewer, link)
+        before = viewer.get(f"{address_of(link)}?from=23").content.decode()
+
+        assert numbers_in(end) == [*range(73, 123)]
+        assert f'href="{address_of(link)}?from=23"' in end
+        assert numbers_in(before) == [*range(23, 73)]
+        assert f'"{address_of(link)}/events"' in end
+        assert f'"{address_of(link)}/events?still"' in before
+
+    def test_only_the_first_page_counts_as_a_view(
+        self, alices: Client, long_chat: Conversation, viewer: Client
+    ) -> None:
+        link = shared(alices, long_chat)
+
+        for query in ("", "?from=51", "?from=x", "?from=0", "?from=999"):
+            assert viewer.get(f"{address_of(link)}{query}").status_code == 200
+
+        link.refresh_from_db()
+        assert link.num_views == 1
 
 
 class TestPage:

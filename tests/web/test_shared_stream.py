@@ -45,8 +45,8 @@ class Reader:
         self.text = ""
         self._link = link
 
-    async def open(self) -> None:
-        response = await AsyncClient().get(f"/s/{self._link.token}/events")
+    async def open(self, query: str = "") -> None:
+        response = await AsyncClient().get(f"/s/{self._link.token}/events{query}")
         assert response["Content-Type"] == "text/event-stream"
         self._chunks: AsyncIterator[bytes] = response.streaming_content
 
@@ -129,3 +129,21 @@ def test_whoever_has_the_page_open_is_cut_off(
     assert 'hx-target="#main"' in last_words
     assert "This link has been closed" in last_words
     assert last_words.endswith("event: done\ndata: \n\n")
+
+
+def test_a_page_of_earlier_messages_is_told_of_the_end_alone(runtime: Runtime, chat: Conversation) -> None:
+    store_turn(chat, "Is tea good?", [TextDelta("Yes."), RunFinished("stop")])
+    link = create_link(chat, LinkTerms(is_live=True))
+    reader = Reader(link)
+
+    async def watch() -> str:
+        await reader.open("?still")
+        await reader.until("retry")
+        await sync_to_async(store_turn)(chat, "And coffee?", [TextDelta("Too."), RunFinished("stop")])
+        await sync_to_async(revoke)(link)
+        return await reader.to_the_end()
+
+    end = asyncio.run(watch())
+
+    assert "This link has been closed" in end
+    assert "coffee" not in end

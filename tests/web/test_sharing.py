@@ -149,6 +149,6 @@ class TestPassword:
 
         statuses = [viewer.post(address_of(link), {"password": "x"}).status_code for _ in range(12)]
 
-        assert statuses == [403] * 10 + [503] * 2
-        assert viewer.post(address_of(link), {"password": "open sesame"}).status_code == 503
+        assert statuses == [403] * 10 + [429] * 2
+        assert viewer.post(address_of(link), {"password": "open sesame"}).status_code == 429
         assert html_of(viewer, link)

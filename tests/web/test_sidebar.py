@@ -165,9 +165,23 @@ class TestPalette:
         assert "New chat" not in html
 
     def test_staff_find_more(self, browser: Client, alice: User) -> None:
-        assert b"Flows" not in browser.get("/palette").content
+        for_staff = (b"Flows", b"Review", b"Numbers", b"Engine")
+
+        before = browser.get("/palette").content
         User.objects.update(is_staff=True)
-        assert b"Flows" in browser.get("/palette").content
+        after = browser.get("/palette").content
+
+        assert [name in before for name in for_staff] == [False] * 4
+        assert [name in after for name in for_staff] == [True] * 4
+
+    def test_whatever_it_offers_a_guest_is_there(self, runtime: Runtime, client: Client) -> None:
+        client.get("/")
+        html = client.get("/palette").content.decode()
+
+        offered = re.findall(r'<a class="hit"[^>]* href="([^"]+)"', html)
+
+        assert "/account/data" in offered
+        assert [client.get(address).status_code for address in offered] == [200] * len(offered)
 
     def test_the_sheet_of_shortcuts_is_a_dialog_and_a_page(self, browser: Client) -> None:
         assert b"<dialog" in browser.get("/shortcuts", headers=HTMX).content

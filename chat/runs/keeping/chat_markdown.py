@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import assert_never
 
-from chat.domain.messages import Part, ReasoningPart, TextPart, ToolCall, ToolResult
+from chat.domain.messages import ImagePart, Part, ReasoningPart, TextPart, ToolCall, ToolResult
 from chat.models import Conversation, LoggedEvent, Message, Run
 
 _BATCH = 100
@@ -43,6 +43,8 @@ def _part(part: Part) -> str:
     match part:
         case TextPart():
             return part.text
+        case ImagePart():
+            return f"[picture: {_line(part.name)}]"
         case ReasoningPart():
             return "\n".join(f"> {line}".rstrip() for line in part.text.strip().splitlines())
         case ToolCall():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from chat.domain.errors import InvalidInput
 from chat.domain.events import Source, UsageReported
-from chat.domain.messages import Part, part_from_dict
+from chat.domain.messages import ImagePart, Part, part_from_dict
 from chat.domain.params import SamplingParams
 from chat.models import RunStatus
 from chat.models.conversation import MODEL_MAX_CHARS, TAG_MAX_CHARS, TITLE_MAX_CHARS
@@ -107,6 +108,8 @@ _PART_FIELDS: dict[str, type] = {
     "call_id": str,
     "content": str,
     "is_error": bool,
+    "width": int,
+    "height": int,
 }
 
 
@@ -116,16 +119,18 @@ def _part(fields: Fields) -> Part:
         if name not in _PART_FIELDS or type(value) is not _PART_FIELDS[name]:
             raise fields.wrong(name[:40], "is no field of a part, or of another kind")
     try:
-        return part_from_dict(values)
+        part = part_from_dict(values)
     except (KeyError, TypeError) as exc:
         raise InvalidInput(f"{fields.place} is no part of a message.") from exc
+    # The pictures themselves are not in the file.
+    return replace(part, id="") if isinstance(part, ImagePart) else part
 
 
 def _params(chat: Fields) -> dict[str, Any]:
     params = plain(dict(chat.inner("params").values), f"{chat.place}.params")
     try:
         changed_params(SamplingParams(), params)
-    except (InvalidInput, TypeError) as exc:
+    except (InvalidInput, TypeError, ValueError) as exc:
         raise chat.wrong("params", "are no sampling parameters") from exc
     return dict(params)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import IO, Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from chat.domain.errors import ChatError
@@ -71,17 +72,24 @@ def _imported(value: Any, place: str, actor: Actor) -> Report:
 
 def _known(chat: ImportedChat, actor: Actor) -> Conversation | None:
     """What came from the same place before, or, for our own export, the conversation that it was made of."""
-    ids = [_pk_of(chat, actor)]
+    wanted = Q(import_key=_key_of(chat))
     if chat.source == OURS and (own := _parsed(chat.source_id)):
-        ids.append(own)
-    found: Conversation | None = Conversation.objects.visible_to(actor).filter(pk__in=ids).first()
+        wanted |= Q(pk=own)
+    found: Conversation | None = Conversation.objects.visible_to(actor).filter(wanted).first()
     return found
 
 
-def _pk_of(chat: ImportedChat, actor: Actor) -> uuid.UUID:
+def _key_of(chat: ImportedChat) -> uuid.UUID:
     """The same for the same source; without an id there, its title and times stand for it."""
     name = chat.source_id or f"{chat.title}:{chat.created_at}:{chat.messages[0].id}"
-    return uuid.uuid5(_IMPORTED, f"{actor.scope}:{chat.source}:{name}")
+    return uuid.uuid5(_IMPORTED, f"{chat.source}:{name}")
+
+
+def _pk_of(chat: ImportedChat, actor: Actor) -> uuid.UUID:
+    """Two imports of the same file at the same moment cannot both store it. Afterwards the key finds it, also when
+    the guest who brought it has an account by then.
+    """
+    return uuid.uuid5(_IMPORTED, f"{actor.scope}:{_key_of(chat)}")
 
 
 def _parsed(text: str) -> uuid.UUID | None:
@@ -95,6 +103,7 @@ def _stored(chat: ImportedChat, actor: Actor) -> Conversation:
     now = timezone.now()
     conversation = Conversation.objects.create(
         pk=_pk_of(chat, actor),
+        import_key=_key_of(chat),
         title=chat.title,
         model=chat.model,
         flow=Flow.objects.filter(name=chat.flow).first() if chat.flow else None,
