@@ -14,9 +14,7 @@ import argparse
 import http.client
 import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,19 +27,18 @@ from typing import Any
 
 import django
 
+from bench.serving import ROOT, parley
 from chat.domain.messages import ChatMessage
 from chat.domain.params import GenerationRequest, SamplingParams
 from chat.engine.config import EngineConfig
 from chat.engine.pieces import EndPiece, ReasoningPiece, TextPiece
 from chat.engine.process import EngineProcess
 
-ROOT = Path(__file__).resolve().parent.parent
 NUM_SLOTS = 8
 STREAMS = (1, 8)
 SYSTEM = "Answer in whole sentences."
 TOPICS = ("roses", "tides", "bread", "rivers", "glass", "bees", "trains", "stars")
 SAMPLING = {"temperature": 0.0, "max_tokens": 96}
-START_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,58 +209,15 @@ def _read_ndjson(line: str) -> tuple[bool, int]:
 
 @contextmanager
 def _server(folder: Path, model: Path) -> Iterator[Site]:
-    """A server on a data folder of its own."""
-    models_dir, port = folder / "models", _free_port()
-    models_dir.mkdir()
-    (models_dir / model.name).symlink_to(model.resolve())
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "chatsite.settings",
-        "PARLEY_DATA_DIR": str(folder / "data"),
-        "PARLEY_MODELS_DIR": str(models_dir),
-        "PARLEY_SLOTS": str(NUM_SLOTS),
-        "PARLEY_API_REQUESTS_PER_MINUTE": "1000000",
-    }
-    with (folder / "log").open("wb") as log:
-        command = [sys.executable, "manage.py", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        try:
-            _wait_until_ready(port)
-            yield _prepared(port)
-        finally:
-            process.terminate()
-            process.wait()
+    """A server on a data folder of its own, with a flow that has no tools."""
+    names = ("prediction", "OpenAI", "NDJSON")
+    with parley(folder / "server", model, len(names), slots=NUM_SLOTS) as server:
+        os.environ |= server.env
+        django.setup()
+        from chat.models import Flow
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/health/ready")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise SystemExit("the server does not start")
-
-
-def _prepared(port: int) -> Site:
-    django.setup()
-    from chat.models import ApiKey, Flow, User
-
-    flow = Flow.objects.create(name="bench", system_prompt=SYSTEM, tools=[], params=SAMPLING)
-    keys = {
-        name: ApiKey.objects.issue(User.objects.create(username=name), "bench")[1]
-        for name in ("prediction", "OpenAI", "NDJSON")
-    }
-    return Site(port, str(flow.pk), keys)
+        flow = Flow.objects.create(name="bench", system_prompt=SYSTEM, tools=[], params=SAMPLING)
+        yield Site(server.port, str(flow.pk), dict(zip(names, server.keys, strict=True)))
 
 
 def _print_table(names: list[str], results: dict[tuple[str, int], list[Result]]) -> None:

@@ -20,7 +20,8 @@ from chat.engine.loading import load_model
 from chat.engine.memory_budget import room_at_once
 from chat.engine.pieces import EngineState, EngineStatus, StatePiece
 from chat.engine.prompt_trace import PromptSpan
-from chat.engine.step_loop import Deliver, StepLoop
+from chat.engine.reply_table import Deliver
+from chat.engine.step_loop import StepLoop
 
 logger = logging.getLogger(__name__)
 

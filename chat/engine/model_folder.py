@@ -39,10 +39,17 @@ class ModelFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read: dict[FileState, GgufMetadata | ModelUnreadable] = {}
+        self._seen: tuple[FileState, ...] = ()
+        self._models: list[ModelInfo] = []
 
     def scan(self) -> list[ModelInfo]:
         """Everything that looks like a model, by name. An absent folder is empty."""
-        states = sorted(self._states(), key=lambda state: state.path.name.lower())
+        states = tuple(sorted(self._states(), key=lambda state: state.path.name.lower()))
+        if states != self._seen:
+            self._models, self._seen = self._describe_all(states), states
+        return list(self._models)
+
+    def _describe_all(self, states: Iterable[FileState]) -> list[ModelInfo]:
         self._read = {state: self._read.get(state) or _read(state.path) for state in states}
         groups: dict[tuple[str, str], list[FileState]] = {}
         for state in states:

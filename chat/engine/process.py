@@ -6,11 +6,9 @@ from there: readers see a "restarting" state, then the rest of their text. Knows
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from chat.engine.generation import GenerationTable, QueuedGeneration, Update
 from chat.engine.memory_budget import room_at_once
 from chat.engine.pieces import EndPiece, EngineState, EngineStatus, GenerationUsage, StatePiece
 from chat.engine.prompt_trace import PromptSpan
+from chat.engine.questions import Questions
 from chat.engine.restarts import RestartPolicy, crashed_twice
 from chat.engine.wire import (
     Answered,
@@ -59,8 +58,7 @@ class EngineProcess:
         self._error: ChatError | None = None
         self._child: EngineChild | None = None
         self._sent: set[int] = set()
-        self._asked: dict[int, Future[Any]] = {}
-        self._call_ids = itertools.count(1)
+        self._questions = Questions()
         self._context_tokens = self._num_running = 0
         self._num_written_tokens = self._num_restarts = 0
         self._supervisor = threading.Thread(target=self._supervise, name=f"engine {path.name}", daemon=True)
@@ -126,9 +124,8 @@ class EngineProcess:
             self._changed.wait_for(lambda: self._state in ("ready", "failed", "stopped"))
             if self._state != "ready" or self._child is None:
                 raise self._error or EngineFailed("The engine is closed.")
-            call_id = next(self._call_ids)
-            answer = self._asked[call_id] = Future()
-            self._child.send(question(call_id))
+            number, answer = self._questions.ask()
+            self._child.send(question(number))
         return answer.result()
 
     def _want(self) -> None:
@@ -245,7 +242,7 @@ class EngineProcess:
             try:
                 report = child.receive(self._config.watchdog_s)
             except TimeoutError:
-                if not self._sent and not self._asked:
+                if not self._sent and not self._questions:
                     continue
                 logger.error("The engine of %s hangs: it is ended.", self._path.name)
                 child.kill()
@@ -254,7 +251,7 @@ class EngineProcess:
                 case Stepped():
                     self._take_step(report)
                 case Answered():
-                    self._take_answer(report)
+                    self._questions.answer(report)
                 case _:
                     return
 
@@ -268,18 +265,11 @@ class EngineProcess:
             if ended:
                 self._send_jobs()
 
-    def _take_answer(self, report: Answered) -> None:
-        answer = self._asked.pop(report.call_id)
-        if isinstance(report.result, ChatError):
-            answer.set_exception(report.result)
-        else:
-            answer.set_result(report.result)
-
     def _after(self, exit_status: int, judge: Callable[[int], ChatError | None]) -> None:
         """The child has ended: `judge` decides whether there will be another."""
         self._sent.clear()
         self._num_running = 0
-        self._fail_questions()
+        self._questions.fail_all(EngineFailed("The engine stopped before it answered."))
         if self._state in ("failed", "stopped"):
             return
         logger.error("The engine of %s ended with status %d.", self._path.name, exit_status)
@@ -312,11 +302,6 @@ class EngineProcess:
         if self._state != "stopped":
             self._enter("failed")
         self._table.fail_all(error)
-
-    def _fail_questions(self) -> None:
-        asked, self._asked = self._asked, {}
-        for answer in asked.values():
-            answer.set_exception(EngineFailed("The engine stopped before it answered."))
 
 
 def _stopped(job_id: int) -> Update:

@@ -17,6 +17,8 @@ from chat.engine.wait_estimate import WaitEstimate
 
 # A prompt that is passed over ages by so many tokens a step: short prompts go first, long ones are not starved.
 AGEING_TOKENS = 128
+# Prompt tokens in a step from which on more of them make no token cheaper.
+LONG_STEP_TOKENS = 64
 # Sums are rounded otherwise in chunks of another length: a sequence that is computed alone always has the same ones.
 ALONE_CHUNK_TOKENS = 128
 
@@ -174,11 +176,17 @@ class Scheduler:
         self._share_out([sequence for sequence in group if not sequence.is_writing], room)
 
     def _share_out(self, reading: list[Sequence], room: int) -> None:
-        """Give `room` prompt tokens to the reading sequences, shortest remaining prompt first."""
+        """Give `room` prompt tokens to the reading sequences, shortest remaining prompt first.
+
+        Whoever has all of its prompt need not wait for the others' prompts: a step that is long enough ends with it.
+        """
+        num_given = 0
         for sequence in sorted(reading, key=_urgency):
             sequence.num_scheduled = min(_tokens_to_checkpoint(sequence), room)
             sequence.num_passed_over = 0 if sequence.num_scheduled else sequence.num_passed_over + 1
-            room -= sequence.num_scheduled
+            num_given += sequence.num_scheduled
+            is_ready = sequence.finishes_reading and num_given >= LONG_STEP_TOKENS
+            room = 0 if is_ready else room - sequence.num_scheduled
 
     def _forget_idle_scopes(self) -> None:
         """Keep the turn of scopes only while somebody waits: the table must not grow with every visitor."""

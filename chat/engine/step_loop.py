@@ -1,32 +1,28 @@
-"""The loop body of the engine: schedule, decode, sample, deliver. Lives on the compute thread; knows no processes."""
+"""The loop body of the engine: schedule, decode, write, deliver. Lives on the compute thread; knows no processes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from chat.domain.errors import ChatError, ContextOverflow, InvalidInput
 from chat.domain.params import AdapterFile, GenerationRequest
 from chat.engine.backend import BatchAborted, BatchTooLarge, Logits
 from chat.engine.budget import TokenBudget
 from chat.engine.config import EngineConfig
-from chat.engine.generation import Job, Update
+from chat.engine.generation import Job
 from chat.engine.kv_cache import KvCache
 from chat.engine.loading import LoadedModel
 from chat.engine.pieces import EndReason
 from chat.engine.prompt_encoder import EncodedPrompt, PromptEncoder
 from chat.engine.prompt_trace import PromptSpan
-from chat.engine.reply import Reply
 from chat.engine.reply_maker import ReplyMaker
+from chat.engine.reply_table import Deliver, ReplyTable
 from chat.engine.scheduler import Batch, Scheduler, batch_of
 from chat.engine.sequence import Sequence
 from chat.engine.speculation import Speculator
 
-Deliver = Callable[[list[Update]], None]
 Rows = list[tuple[Sequence, Logits]]
-
-# A very small model makes a thousand tokens a second; nobody reads that fast, and each hand-over wakes two threads.
-FLUSH_INTERVAL_S = 0.01
 
 
 class StepLoop:
@@ -42,12 +38,9 @@ class StepLoop:
         self._cache = KvCache(model.backend, config.prefix_cache_bytes)
         speculator = Speculator(model.backend.context_tokens) if model.backend.can_drop_tail else None
         self._scheduler = Scheduler(TokenBudget(), model.backend.max_batch_tokens, speculator)
-        self._replies: dict[int, Reply] = {}
-        self._send = deliver
-        self._updates: list[Update] = []
+        self._replies = ReplyTable(deliver)
         self._reading_ids: frozenset[int] = frozenset()
         self._adapters: set[AdapterFile | None] = {None}  # those that were tried
-        self._flushed_at = 0.0
 
     @property
     def context_tokens(self) -> int:
@@ -69,20 +62,20 @@ class StepLoop:
         try:
             prompt = self._encoder.encode(job.request)
             sequence = _sequence_of(job, prompt)
-            self._replies[job.id] = self._maker.make(job, prompt, sequence)
+            self._replies.add(self._maker.make(job, prompt, sequence))
         except ChatError as error:
-            self._updates.append(Update(job.id, error=error))
+            self._replies.refuse(job.id, error)
             return
         self._scheduler.add(sequence)
 
     def cancel(self, job_id: int) -> None:
         """End a reply now and free its slot; nothing happens when it has ended."""
-        if reply := self._replies.get(job_id):
+        if reply := self._replies.find(job_id):
             self._end(reply.sequence, "stopped")
 
     def fail_all(self, error: ChatError) -> None:
         """End every reply with `error` and forget all computed state, which may be broken."""
-        for reply in list(self._replies.values()):
+        for reply in self._replies.all():
             reply.fail(error)
             self._forget(reply.sequence)
         self._cache.clear()
@@ -118,22 +111,12 @@ class StepLoop:
         return self._encoder.trace(request)
 
     def flush(self) -> None:
-        """Hand over what happened since the last time, in one go; bare text may wait for a few milliseconds."""
-        now = time.monotonic()
-        is_urgent = self._updates or any(reply.has_news for reply in self._replies.values())
-        if not is_urgent and now - self._flushed_at < FLUSH_INTERVAL_S:
-            return
-        self._flushed_at = now
-        new = (reply.take_update() for reply in self._replies.values())
-        self._updates.extend(update for update in new if update)
-        if self._updates:
-            updates, self._updates = self._updates, []
-            self._send(updates)
+        """See `ReplyTable.flush`."""
+        self._replies.flush()
 
     def close(self) -> None:
         """Free the samplers and the model."""
-        for reply in self._replies.values():
-            reply.close()
+        self._replies.close()
         self._backend.close()
 
     def _schedule(self) -> Batch:
@@ -295,10 +278,7 @@ class StepLoop:
         self._forget(sequence)
 
     def _forget(self, sequence: Sequence) -> None:
-        reply = self._replies.pop(sequence.id)
-        if update := reply.take_update():
-            self._updates.append(update)
-        reply.close()
+        self._replies.remove(sequence.id)
         self._scheduler.remove(sequence)
         if sequence.slot is not None:
             self._cache.release(sequence)

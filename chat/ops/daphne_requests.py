@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import daphne.server  # noqa: F401 - installs Twisted's reactor on asyncio: before all that imports the reactor
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.internet import reactor
 from twisted.internet.protocol import Protocol

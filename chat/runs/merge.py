@@ -35,6 +35,13 @@ class DeltaMerger:
         if time.monotonic() - self._since >= MERGE_WINDOW_S:
             self.flush()
 
+    @property
+    def due_in_s(self) -> float | None:
+        """Seconds until what is held back should go out; None when nothing is."""
+        if not self._buffer:
+            return None
+        return max(0.0, self._since + MERGE_WINDOW_S - time.monotonic())
+
     def flush(self) -> None:
         """Hand over what is there now."""
         if not self._buffer:

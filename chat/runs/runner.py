@@ -44,7 +44,7 @@ from chat.runs.calls import CallRound, Offer
 from chat.runs.cancel import CancelToken
 from chat.runs.journal import Journal
 from chat.runs.log import EventLog
-from chat.runs.merge import MERGE_WINDOW_S, DeltaMerger
+from chat.runs.merge import DeltaMerger
 from chat.runs.meters import RunMeters
 from chat.runs.prompt import fit, going_on
 from chat.runs.sources import PassageFinder, SourceBook, with_passages
@@ -215,25 +215,23 @@ class Runner:
         merger = DeltaMerger(journal.append)
         calls: list[ToolCall] = []
         try:
+            token.when_set(generation.cancel)
             while True:
-                piece = generation.next(timeout_s=MERGE_WINDOW_S)
-                if token.reason:
-                    generation.cancel()
-                match piece:
+                match generation.next(merger.due_in_s):
                     case None:
                         merger.flush_if_due()
-                    case TextPiece():
-                        merger.push(TextDelta(piece.text, piece.logprobs))
-                    case ReasoningPiece():
-                        merger.push(ReasoningDelta(piece.text))
-                    case StatePiece():
+                    case TextPiece(text, logprobs):
+                        merger.push(TextDelta(text, logprobs))
+                    case ReasoningPiece(text):
+                        merger.push(ReasoningDelta(text))
+                    case StatePiece() as piece:
                         merger.flush()
                         journal.note(
                             StatusChanged(piece.state, piece.position, piece.progress, piece.estimated_s)
                         )
-                    case CallPiece():
-                        calls.append(piece.call)
-                    case EndPiece():
+                    case CallPiece(call):
+                        calls.append(call)
+                    case EndPiece() as piece:
                         totals.usages.append(piece.usage)
                         self._meters.count_generation(journal.reply.model, piece.usage)
                         return self._round(piece, calls, token)

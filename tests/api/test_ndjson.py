@@ -248,7 +248,9 @@ class TestTraining:
 
 
 class TestStreams:
-    async def test_a_model_that_must_be_loaded_is_told(self, runtime: Runtime, api: Api) -> None:
+    async def test_a_model_that_must_be_loaded_is_told(
+        self, new_engines: None, runtime: Runtime, api: Api
+    ) -> None:
         response = await api.ask({"model": "tiny", "messages": HELLO, "stream": True, "max_tokens": 4})
 
         chunks = [json.loads(line) async for line in response.streaming_content]

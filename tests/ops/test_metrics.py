@@ -81,12 +81,15 @@ def test_a_question_without_a_model_is_counted_as_an_error(
 def test_a_running_engine_shows_its_slots_memory_and_restarts(
     new_engines: None, runtime: Runtime, alices_actor: Actor, boss: Client
 ) -> None:
-    ask(runtime, alices_actor)
-    wait_until(lambda: numbers(boss).get(("parley_engine_slots_in_use", "tiny")) == 1)
+    for _ in range(
+        3
+    ):  # one alone is written in no time: its nonsense repeats itself, and drafts of it are right
+        ask(runtime, alices_actor)
+    wait_until(lambda: numbers(boss).get(("parley_engine_slots_in_use", "tiny")) == 3)
     found = numbers(boss)
     assert found["parley_engine_slots", "tiny"] == 4
     assert found["parley_engine_ready", "tiny"] == 1
-    assert found["parley_live_runs",] == 1
+    assert found["parley_live_runs",] == 3
     assert found["parley_engine_resident_memory_bytes", "tiny"] > 2**20
     assert found["parley_web_resident_memory_bytes",] > 2**20
     assert found["parley_database_bytes",] > 0

@@ -54,10 +54,13 @@ def test_an_at_sign_offers_models_and_assistants_where_there_is_a_choice(
 ) -> None:
     assert offers(browser, "@") == []
     flow = Flow.objects.create(name="Clerk")
-    write_tiny_gguf(runtime.conf.models_dir / "other.gguf")
-
-    new_chat = offers(browser, "@")
-    begun = offers(browser, "@", chat=chat_of(alice))
+    other = runtime.conf.models_dir / "other.gguf"
+    write_tiny_gguf(other)
+    try:
+        new_chat = offers(browser, "@")
+        begun = offers(browser, "@", chat=chat_of(alice))
+    finally:
+        other.unlink()  # the folder is every test's
 
     assert ("model", "other", "other") in new_chat
     assert ("flow", str(flow.pk), "Clerk") in new_chat
