@@ -20,24 +20,28 @@ _Q8_BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True)
-class AttentionSettings:
-    """How attention is computed and kept. A quantized V needs flash attention."""
+class ComputeSettings:
+    """How attention is computed and kept, and whether the weights are copied into the processor's own layout.
+
+    A quantized V needs flash attention.
+    """
 
     has_flash_attention: bool
     key_type: str
     value_type: str
+    is_repacked: bool = True
 
 
-PLAIN_SETTINGS = AttentionSettings(has_flash_attention=False, key_type="f16", value_type="f16")
+PLAIN_SETTINGS = ComputeSettings(has_flash_attention=False, key_type="f16", value_type="f16")
 
 
-def default_settings(model: Any) -> AttentionSettings:
+def default_settings(model: Any) -> ComputeSettings:
     """Flash attention off and 8-bit keys: 2.5 times the speed of llama.cpp's defaults at depth 1024 on a CPU.
 
     Keys stay at 16 bits where a head is no whole number of 8-bit blocks.
     """
     key_type = "q8_0" if head_size(model) % _Q8_BLOCK == 0 else "f16"
-    return AttentionSettings(has_flash_attention=False, key_type=key_type, value_type="f16")
+    return ComputeSettings(has_flash_attention=False, key_type=key_type, value_type="f16")
 
 
 def head_size(model: Any) -> int:
@@ -45,7 +49,7 @@ def head_size(model: Any) -> int:
     return int(library.llama_model_n_embd(model)) // max(1, int(library.llama_model_n_head(model)))
 
 
-def open_context(model: Any, config: EngineConfig, num_tokens: int, settings: AttentionSettings) -> Any:
+def open_context(model: Any, config: EngineConfig, num_tokens: int, settings: ComputeSettings) -> Any:
     """A context of `num_tokens` for each of `num_slots` sequences.
 
     Raises: OutOfMemory.
@@ -70,7 +74,7 @@ def open_context(model: Any, config: EngineConfig, num_tokens: int, settings: At
     return context
 
 
-def _apply(params: Any, settings: AttentionSettings, config: EngineConfig) -> None:
+def _apply(params: Any, settings: ComputeSettings, config: EngineConfig) -> None:
     if config.gpu_layers:
         params.flash_attn_type = _FLASH_ATTENTION_AUTO
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from chat.engine.config import MIB, EngineConfig
 from chat.engine.families import family_of
 from chat.engine.gguf import GgufMetadata, read_metadata
 from chat.engine.llama_backend import LlamaBackend
-from chat.engine.llama_context import PLAIN_SETTINGS, open_context
-from chat.engine.llama_library import library, open_model, thread_count, without_missing_gpu
+from chat.engine.llama_context import PLAIN_SETTINGS, ComputeSettings, default_settings, open_context
+from chat.engine.llama_library import library, may_repack, open_model, thread_count, without_missing_gpu
 from chat.engine.memory import machine_memory, tokens_per_slot
 from chat.engine.threads import ThreadGovernor
 from chat.engine.tuning import tuned_settings
@@ -53,10 +53,13 @@ def load_model(path: Path, config: EngineConfig) -> LoadedModel:
 
 
 def _open_backend(path: Path, metadata: GgufMetadata, config: EngineConfig) -> LlamaBackend:
+    settings = tuned_settings(path, metadata, config)
+    if settings is not None:
+        config = replace(config, use_extra_bufts=settings.is_repacked and may_repack(config))
     model = open_model(path, config)
     num_tokens = tokens_per_slot(metadata, config, machine_memory().free_bytes)
     try:
-        context = _open_context(model, metadata, config, num_tokens)
+        context = _open_context(model, config, num_tokens, settings or default_settings(model))
     except BaseException:
         library.llama_model_free(model)
         raise
@@ -81,9 +84,9 @@ def _open_eye(backend: LlamaBackend, projector: Path, config: EngineConfig) -> N
         raise
 
 
-def _open_context(model: Any, metadata: GgufMetadata, config: EngineConfig, num_tokens: int) -> Any:
+def _open_context(model: Any, config: EngineConfig, num_tokens: int, settings: ComputeSettings) -> Any:
     try:
-        return open_context(model, config, num_tokens, tuned_settings(model, metadata, config))
+        return open_context(model, config, num_tokens, settings)
     except OutOfMemory:  # llama.cpp does not say why it refused: some architectures take no 8-bit keys
         return open_context(model, config, num_tokens, PLAIN_SETTINGS)
 

@@ -12,7 +12,7 @@ from chat.engine.reply import Reply
 Deliver = Callable[[list[Update]], None]
 
 # A very small model makes a thousand tokens a second; nobody reads that fast, and each hand-over wakes two threads.
-FLUSH_INTERVAL_S = 0.01
+FLUSH_INTERVAL_S = 0.03
 
 
 class ReplyTable:
@@ -51,7 +51,7 @@ class ReplyTable:
         reply.close()
 
     def flush(self) -> None:
-        """Hand over what happened since the last time; bare text may wait for a few milliseconds."""
+        """Hand over what happened since the last time; bare text may wait for some milliseconds."""
         now = time.monotonic()
         is_urgent = self._updates or any(reply.has_news for reply in self._replies.values())
         if not is_urgent and now - self._flushed_at < FLUSH_INTERVAL_S:

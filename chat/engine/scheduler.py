@@ -15,8 +15,9 @@ from chat.engine.speculation import Speculator
 from chat.engine.turns import Turns
 from chat.engine.wait_estimate import WaitEstimate
 
-# A prompt that is passed over ages by so many tokens a step: short prompts go first, long ones are not starved.
-AGEING_TOKENS = 128
+# With each step a prompt counts as so many tokens shorter: short ones go first, those that came first among equals, and
+# long ones are not starved.
+AGEING_TOKENS = 32
 # Prompt tokens in a step from which on more of them make no token cheaper.
 LONG_STEP_TOKENS = 64
 # Sums are rounded otherwise in chunks of another length: a sequence that is computed alone always has the same ones.
@@ -183,7 +184,7 @@ class Scheduler:
         num_given = 0
         for sequence in sorted(reading, key=_urgency):
             sequence.num_scheduled = min(_tokens_to_checkpoint(sequence), room)
-            sequence.num_passed_over = 0 if sequence.num_scheduled else sequence.num_passed_over + 1
+            sequence.num_read_steps += 1
             num_given += sequence.num_scheduled
             is_ready = sequence.finishes_reading and num_given >= LONG_STEP_TOKENS
             room = 0 if is_ready else room - sequence.num_scheduled
@@ -211,7 +212,7 @@ def _slot_of(sequence: Sequence) -> int:
 
 
 def _urgency(sequence: Sequence) -> tuple[int, int]:
-    return sequence.num_remaining - AGEING_TOKENS * sequence.num_passed_over, sequence.arrival
+    return sequence.num_remaining - AGEING_TOKENS * sequence.num_read_steps, sequence.arrival
 
 
 def _tokens_to_checkpoint(sequence: Sequence) -> int:

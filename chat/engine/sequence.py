@@ -25,7 +25,7 @@ class Sequence:
     `num_prompt` counts the prompt, `num_shared` its leading part that is the same for everyone (system prompt,
     tools), `num_cached` what was taken from an earlier state, `num_computed` what the slot holds now, and
     `num_scheduled` what the batch in flight adds to it; `draft` are tokens that it tries behind these.
-    `num_passed_over` counts steps that left the prompt out.
+    `num_read_steps` counts steps since it has a slot and its prompt is not read.
     `checkpoint` is a length at which a chunk has to end, because the state is kept there. With `is_alone` no other
     shares its steps, and it takes nothing from earlier states. `stretches` are pictures in the prompt, in order.
     Only sequences with the same `adapter` share steps and states.
@@ -40,7 +40,7 @@ class Sequence:
     num_cached: int = 0
     num_computed: int = 0
     num_scheduled: int = 0
-    num_passed_over: int = 0
+    num_read_steps: int = 0
     draft: list[int] = field(default_factory=list)
     checkpoint: int = 0
     slot: int | None = None

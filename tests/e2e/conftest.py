@@ -63,9 +63,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def chatty_models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of random weights that never comes to an end by itself."""
+    """A model of random weights that never comes to an end by itself, and writes slowly enough to be watched."""
     folder = tmp_path_factory.mktemp("chatty")
-    write_tiny_gguf(folder / "tiny.gguf", context_tokens=8_192, alphabet="prose")
+    write_tiny_gguf(folder / "tiny.gguf", context_tokens=8_192, alphabet="prose", num_layers=16)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +16,6 @@ __all__ = ["boss_at"]  # a fixture
 
 pytestmark = pytest.mark.browser
 OpenWindow = Callable[..., Person]
-IDLE = "Answers being written Last ten minutes. Latest: 0. Highest: 0."
 
 
 def test_the_page_follows_an_answer_while_it_is_written(
@@ -24,17 +24,14 @@ def test_the_page_follows_an_answer_while_it_is_written(
     boss = boss_at()
     boss.open("/engine/")
     written = boss.page.get_by_role("img").first
-    expect(written).to_have_accessible_name(IDLE)
     boss.page.evaluate("document.querySelector('#engine').kept = true")
 
     person.open()
     person.ask("Tell me everything")
 
-    expect(boss.page.get_by_text("1 of 4")).to_be_visible()
-    expect(written).not_to_have_accessible_name(IDLE)
+    expect(written).to_have_accessible_name(re.compile("Latest: [1-9]"))
     assert written.locator("path").get_attribute("d")
     assert boss.page.evaluate("document.querySelector('#engine').kept"), "the page was changed, not replaced"
-    person.stop()
 
 
 def test_without_scripts_the_page_is_whole(boss_at: OpenWindow) -> None:

@@ -22,7 +22,8 @@ def test_a_choice_is_made_and_kept(start_engine: StartEngine, tmp_path: Path) ->
     assert hear(start_engine(cache_dir=tmp_path / "tuning").submit(ask("hello"))).text
 
     [path] = (tmp_path / "tuning").iterdir()
-    assert set(json.loads(path.read_text())) == {"has_flash_attention", "key_type", "value_type"}
+    chosen = json.loads(path.read_text())
+    assert set(chosen) == {"has_flash_attention", "key_type", "value_type", "is_repacked"}
 
 
 @pytest.mark.skipif(library.llama_supports_gpu_offload(), reason="llama.cpp chooses for a graphics processor")

@@ -62,18 +62,19 @@ def write_tiny_gguf(
     tensor_type: StoredAs = "F32",
     adds_begin: bool = False,
     pooling: gguf.PoolingType | None = None,
+    num_layers: int = NUM_LAYERS,
 ) -> Path:
     """Write a model that stock llama.cpp loads and decodes; returns `path`.
 
     `alphabet` "ascii" keeps the text printable, "prose" to words and line breaks, "bytes" lets half characters
-    come. `end_bias` favours the
-    token that ends the turn (the last special one): -30 never, 0 after 40 to 90 tokens, 6 after ten.
+    come. `end_bias` favours the token that ends the turn (the last special one): -30 never, 0 after 40 to 90 tokens,
+    6 after ten. With more layers it writes more slowly.
     The same arguments give the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(path, "llama")
     tokens, merges = _vocabulary(special_tokens)
-    _add_metadata(writer, name, context_tokens, len(tokens))
+    _add_metadata(writer, name, context_tokens, len(tokens), num_layers)
     writer.add_file_type(_FILE_TYPES[tensor_type])
     if has_tokenizer:
         _add_tokenizer(writer, tokens, merges, len(special_tokens))
@@ -83,7 +84,8 @@ def write_tiny_gguf(
     if template is not None:
         writer.add_chat_template(template)
     bias = _token_bias(tokens, len(special_tokens), alphabet, end_bias)
-    _add_tensors(writer, np.random.default_rng(seed), bias, gguf.GGMLQuantizationType[tensor_type])
+    quantization = gguf.GGMLQuantizationType[tensor_type]
+    _add_tensors(writer, np.random.default_rng(seed), bias, quantization, num_layers)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -163,13 +165,15 @@ def _add_bert_tensors(
         add_norm(f"blk.{layer}.layer_output_norm")
 
 
-def _add_metadata(writer: gguf.GGUFWriter, name: str, context_tokens: int, num_tokens: int) -> None:
+def _add_metadata(
+    writer: gguf.GGUFWriter, name: str, context_tokens: int, num_tokens: int, num_layers: int
+) -> None:
     writer.add_type("model")
     writer.add_name(name)
     writer.add_license("MIT")
     writer.add_context_length(context_tokens)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(NUM_LAYERS)
+    writer.add_block_count(num_layers)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(NUM_HEADS)
     writer.add_head_count_kv(NUM_KV_HEADS)
@@ -225,7 +229,11 @@ def _token_bias(tokens: Sequence[str], num_special: int, alphabet: Alphabet, end
 
 
 def _add_tensors(
-    writer: gguf.GGUFWriter, rng: np.random.Generator, bias: Matrix, tensor_type: gguf.GGMLQuantizationType
+    writer: gguf.GGUFWriter,
+    rng: np.random.Generator,
+    bias: Matrix,
+    tensor_type: gguf.GGMLQuantizationType,
+    num_layers: int,
 ) -> None:
     def add_matrix(name: str, matrix: Matrix) -> None:
         writer.add_tensor(name, gguf.quantize(matrix, tensor_type), raw_dtype=tensor_type)
@@ -235,7 +243,7 @@ def _add_tensors(
 
     kv_width = WIDTH // NUM_HEADS * NUM_KV_HEADS
     add_matrix("token_embd.weight", _with_column_0(_random(rng, len(bias), WIDTH) * 8, _CONSTANT))
-    for layer in range(NUM_LAYERS):
+    for layer in range(num_layers):
         add_ones(f"blk.{layer}.attn_norm.weight")
         add_matrix(f"blk.{layer}.attn_q.weight", _random(rng, WIDTH, WIDTH) * 2)
         add_matrix(f"blk.{layer}.attn_k.weight", _random(rng, kv_width, WIDTH) * 2)

@@ -21,7 +21,7 @@ from chat.domain.errors import ChatError
 from chat.engine.backend import Backend, BatchAborted, Chunk
 from chat.engine.config import EngineConfig
 from chat.engine.gguf import read_metadata
-from chat.engine.llama_context import AttentionSettings
+from chat.engine.llama_context import ComputeSettings
 from chat.engine.llama_library import library, thread_count, without_missing_gpu
 from chat.engine.loading import load_model
 from chat.engine.tuning import MIN_MODEL_BYTES, remembered_settings
@@ -132,10 +132,13 @@ def _decode(backend: Backend, start: int, num_tokens: int) -> float:
         return time.perf_counter() - started_at
 
 
-def words_of(settings: AttentionSettings) -> str:
+def words_of(settings: ComputeSettings) -> str:
     """The settings as a person says them."""
     flash = "on" if settings.has_flash_attention else "off"
-    return f"flash attention {flash}, keys {settings.key_type}, values {settings.value_type}"
+    weights = "copied for this processor" if settings.is_repacked else "as in the file"
+    return (
+        f"flash attention {flash}, keys {settings.key_type}, values {settings.value_type}, weights {weights}"
+    )
 
 
 def default_words(config: EngineConfig, size_bytes: int) -> str:
