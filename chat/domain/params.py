@@ -13,6 +13,19 @@ MAX_STOP_STRINGS = 16
 MAX_STOP_CHARS = 256
 MAX_SEED = 2**32 - 1
 
+# What most people know of sampling; all else is off unless someone turns it on.
+USUAL_FIELDS = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repeat_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "max_tokens",
+    "seed",
+    "stop",
+)
 MAX_LOGIT_BIASES = 1000
 MAX_LOGIT_BIAS = 100.0
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from chat.domain.errors import ModelError
 from chat.domain.messages import ToolSpec
-from chat.domain.params import MAX_SEED, SamplingParams
+from chat.domain.params import MAX_SEED, USUAL_FIELDS, SamplingParams
 from chat.engine.digests import FileDigests
 from chat.engine.families import family_of
 from chat.engine.model_folder import FileState, ModelFile
@@ -32,21 +32,6 @@ class FileRecord:
         """Whether that file is still this one."""
         here = (state.path.name, state.size_bytes, state.modified_ns)
         return here == (self.name, self.size_bytes, self.modified_ns)
-
-
-# The parameters that have a line of their own among the details.
-_SHOWN = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "max_tokens",
-    "seed",
-    "stop",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +64,11 @@ class Recipe:
     def rare_params(self) -> list[tuple[str, Any]]:
         """The samplers that are off unless someone turns them on: names and values of those that were."""
         values, usual = asdict(self.params), asdict(SamplingParams())
-        return [(name, values[name]) for name in values if name not in _SHOWN and values[name] != usual[name]]
+        return [
+            (name, values[name])
+            for name in values
+            if name not in USUAL_FIELDS and values[name] != usual[name]
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` reads it."""

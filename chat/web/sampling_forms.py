@@ -8,21 +8,9 @@ from typing import Any
 from django import forms
 
 from chat.domain.errors import InvalidInput
-from chat.domain.params import SamplingParams
+from chat.domain.params import USUAL_FIELDS, SamplingParams
 from chat.models.flow import changed_params
 
-USUAL_FIELDS = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "max_tokens",
-    "seed",
-    "stop",
-)
 RARE_FIELDS = (
     "repeat_last_n",
     "typical_p",
