@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.footprint import Footprint, engine_pid, footprint_of
 from bench.serving import ROOT, RunningServer, parley
 
 TOPICS = ("roses", "tides", "bread", "rivers", "glass", "bees", "trains", "stars")
@@ -57,16 +58,6 @@ class Tally:
     ends: Counter[str] = field(default_factory=Counter)
     num_kills: int = 0
     lost: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What the server's process and its engine hold."""
-
-    num_threads: int
-    num_files: int
-    web_mb: float
-    engine_mb: float
 
 
 def main() -> None:
@@ -219,7 +210,7 @@ def _check_beginning(asked: _Asked, tally: Tally) -> None:
 
 def _kill(server: RunningServer, every_s: float, is_over: threading.Event, tally: Tally) -> None:
     while not is_over.wait(every_s):
-        if (pid := _engine_pid(server.pid)) is not None:
+        if (pid := engine_pid(server.pid)) is not None:
             os.kill(pid, signal.SIGKILL)
             tally.num_kills += 1
 
@@ -228,13 +219,13 @@ def _settled(server: RunningServer, tally: Tally) -> Footprint:
     """Once nobody holds a slot."""
     deadline = time.monotonic() + SETTLE_S
     while time.monotonic() < deadline:
-        engine = _engine_pid(server.pid)
+        engine = engine_pid(server.pid)
         if engine is not None and _num_live_runs(server) == 0:
             time.sleep(2)  # sockets close, threads end
-            return _footprint(server.pid, engine)
+            return footprint_of(server.pid, engine)
         time.sleep(0.5)
     tally.lost.append("somebody still holds a slot a minute after the last reader has gone")
-    return _footprint(server.pid, _engine_pid(server.pid) or server.pid)
+    return footprint_of(server.pid, engine_pid(server.pid) or server.pid)
 
 
 def _num_live_runs(server: RunningServer) -> int:
@@ -243,19 +234,6 @@ def _num_live_runs(server: RunningServer) -> int:
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
         query = "SELECT COUNT(*) FROM chat_run WHERE status IN ('queued', 'running')"
         return int(database.execute(query).fetchone()[0])
-
-
-def _footprint(web: int, engine: int) -> Footprint:
-    return Footprint(
-        num_threads=_num_entries(f"/proc/{web}/task"),
-        num_files=_num_entries(f"/proc/{web}/fd"),
-        web_mb=_resident_mb(web),
-        engine_mb=_resident_mb(engine),
-    )
-
-
-def _num_entries(folder: str) -> int:
-    return sum(1 for _ in Path(folder).iterdir())
 
 
 def _compare(before: Footprint, after: Footprint, tally: Tally) -> None:
@@ -296,20 +274,6 @@ def _ask(server: RunningServer, method: str, path: str, key: str) -> Any:
     body = response.read()
     connection.close()
     return json.loads(body) if response.status == 200 and body else []
-
-
-def _engine_pid(web: int) -> int | None:
-    for task in Path(f"/proc/{web}/task").glob("*/children"):
-        for child in task.read_text().split():
-            command = Path(f"/proc/{child}/cmdline")
-            if command.exists() and b"chat.engine.worker" in command.read_bytes():
-                return int(child)
-    return None
-
-
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
 
 
 if __name__ == "__main__":
