@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from chat.domain.errors import ModelNotFound, ModelUnsupported
-from tests.engine import tiny_gguf
 from tests.engine.registries import OpenRegistry, Starter, request
 from tests.engine.talk import hear
 from tests.engine.tiny_adapter import write_tiny_adapter
@@ -99,12 +98,11 @@ def test_one_that_fits_no_model_is_refused_with_the_reasons(
 
 
 def test_with_a_model_that_it_does_not_fit_it_is_refused_with_the_reason(
-    folder: Path, open_registry: OpenRegistry, monkeypatch: pytest.MonkeyPatch
+    folder: Path, open_registry: OpenRegistry
 ) -> None:
     write_tiny_adapter(folder / "pirate.gguf")
     write_tiny_gguf(folder / "alpha.gguf")
-    monkeypatch.setattr(tiny_gguf, "NUM_LAYERS", 1)
-    write_tiny_gguf(folder / "small.gguf")
+    write_tiny_gguf(folder / "small.gguf", num_layers=1)
     registry = open_registry()
 
     with pytest.raises(ModelUnsupported) as caught:
