@@ -44,6 +44,12 @@ class Chunk:
         return 1 + self.num_drafted if self.wants_logits else 0
 
 
+def rows_of_each(chunks: Rows[Chunk], logits: Logits) -> list[Logits]:
+    """The rows of `decode`, cut into those of each chunk, in order; empty for one that wants none."""
+    ends = np.cumsum([chunk.num_rows for chunk in chunks])
+    return np.split(logits, ends[:-1])
+
+
 @dataclass(frozen=True, slots=True)
 class ImageStretch:
     """A part of a picture that is computed in one go: its `number`th, at `start` of the prompt or of its layout."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from chat.domain.errors import EngineFailed, ModelUnsupported
 from chat.domain.params import AdapterFile, SamplingParams
-from chat.engine.backend import BatchAborted, BatchTooLarge, Chunk, Logits, Sampler, Vision
+from chat.engine.backend import BatchAborted, BatchTooLarge, Chunk, Logits, Sampler, Vision, rows_of_each
 from chat.engine.config import EngineConfig
 from chat.engine.llama_adapters import LlamaAdapters
 from chat.engine.llama_library import abort_flag, is_null, library, log, pointer_to, tokenize
@@ -121,7 +121,8 @@ class LlamaBackend:
         try:
             for group in groups:
                 logits = self._decode_together(group)
-                rows |= _rows_by_slot(group, logits.copy())
+                own_rows = rows_of_each(group, logits.copy())
+                rows |= {chunk.slot: own for chunk, own in zip(group, own_rows, strict=True)}
                 self._drop_twins(group)
         except (BatchAborted, BatchTooLarge):
             for chunk in chunks:
@@ -241,11 +242,6 @@ class LlamaBackend:
         if token < 0:
             return ""
         return bytes(library.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
-
-
-def _rows_by_slot(chunks: Rows[Chunk], logits: Logits) -> dict[int, Logits]:
-    ends = np.cumsum([chunk.num_rows for chunk in chunks])
-    return {chunk.slot: rows for chunk, rows in zip(chunks, np.split(logits, ends[:-1]), strict=True)}
 
 
 class _BatchBuffers:

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-import numpy as np
-
-from chat.engine.backend import Chunk, Logits
+from chat.engine.backend import Chunk, Logits, rows_of_each
 from chat.engine.budget import TokenBudget
 from chat.engine.sequence import Sequence, SequenceStatus
 from chat.engine.speculation import Speculator
@@ -46,8 +44,7 @@ class Batch:
 
     def rows_of(self, logits: Logits) -> list[tuple[Sequence, Logits]]:
         """The sequences that get logits, each with its own rows of them."""
-        ends = np.cumsum([chunk.num_rows for chunk in self.chunks])
-        rows = zip(self.sequences, np.split(logits, ends[:-1]), strict=True)
+        rows = zip(self.sequences, rows_of_each(self.chunks, logits), strict=True)
         return [(sequence, own) for sequence, own in rows if len(own)]
 
 

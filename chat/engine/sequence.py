@@ -45,7 +45,6 @@ class Sequence:
     checkpoint: int = 0
     slot: int | None = None
     status: SequenceStatus = SequenceStatus.WAITING
-    is_cancelled: bool = False
     is_alone: bool = False
     arrival: int = 0
     stretches: tuple[ImageStretch, ...] = ()
